@@ -1,0 +1,137 @@
+"""One tree of errors; the class of an error says whether trying again makes sense.
+
+InspectorError
+├── ConfigError            the settings or the machine are not fit to start
+├── MediaRejected          the file is no video we accept: final, with a reason
+├── MalformedEvent         a queue message that says nothing we understand: dead-lettered
+├── LeaseLost              another worker owns the job now
+├── ObjectGone             the object is no longer in the bucket: look at the key again
+├── ObjectChanged          the object was overwritten meanwhile: look at the key again
+├── Interrupted            we were asked to stop
+├── ToolFailed             ffmpeg or ffprobe ended with an error of its own
+│   ├── ToolMissing        it is not installed
+│   ├── ToolKilled         it died by a signal from outside
+│   └── ToolTimeout        it took longer than its deadline
+│       └── ToolStalled    it made no progress for too long
+├── ScratchFull            no room for the download
+└── Unavailable            a service cannot be reached: wait and try again
+    ├── DatabaseUnavailable
+    ├── BucketUnavailable
+    └── QueueUnavailable
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class InspectorError(Exception):
+    """Root of every error raised on purpose. `retry` tells the worker what to do."""
+
+    retry = True
+
+
+class ConfigError(InspectorError):
+    """The settings or the machine are not fit to start; the message names the remedy."""
+
+    retry = False
+
+
+class RejectReason(StrEnum):
+    """Why a file is no video we accept. The value is what users and programs see."""
+
+    EMPTY = "empty"
+    NOT_MEDIA = "not_media"
+    NO_VIDEO_STREAM = "no_video_stream"
+    DISALLOWED_FORMAT = "disallowed_format"
+    TOO_LARGE_BYTES = "too_large_bytes"
+    TOO_LARGE_PIXELS = "too_large_pixels"
+    TOO_MANY_STREAMS = "too_many_streams"
+    ZERO_DIMENSIONS = "zero_dimensions"
+    TOO_LONG = "too_long"
+    TOO_SHORT = "too_short"
+    UNREADABLE = "unreadable"
+
+
+class MediaRejected(InspectorError):
+    """The file is no video we can read; trying again would not help."""
+
+    retry = False
+
+    def __init__(self, reason: RejectReason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+
+
+class MalformedEvent(InspectorError):
+    """The message is no event we understand; it goes to the dead-letter queue with this reason."""
+
+    retry = False
+
+
+class LeaseLost(InspectorError):
+    """Another worker owns the job now: stop, and write nothing more."""
+
+    retry = False
+
+
+class ObjectGone(InspectorError):
+    """The object is no longer in the bucket: look at the key again."""
+
+    retry = False
+
+
+class ObjectChanged(InspectorError):
+    """The object was overwritten while it was read: look at the key again."""
+
+    retry = False
+
+
+class Interrupted(InspectorError):
+    """We were asked to stop; the job goes back to the queue."""
+
+
+class ToolFailed(InspectorError):
+    """An external program ended with an error of its own."""
+
+    def __init__(self, message: str, *, returncode: int | None = None, stderr: str = "") -> None:
+        super().__init__(message)
+        self.returncode = returncode
+        self.stderr = stderr
+
+
+class ToolMissing(ToolFailed):
+    """ffmpeg or ffprobe is not installed."""
+
+
+class ToolKilled(ToolFailed):
+    """The program died by a signal from outside (the OOM killer, kill -9): expected, and retried."""
+
+
+class ToolTimeout(ToolFailed):
+    """The program took longer than its deadline."""
+
+
+class ToolStalled(ToolTimeout):
+    """The program made no progress for too long."""
+
+
+class ScratchFull(InspectorError):
+    """There is no room in the scratch folder for this download."""
+
+
+class Unavailable(InspectorError):
+    """A service we depend on cannot be reached now: wait and try again."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL cannot be reached."""
+
+
+class BucketUnavailable(Unavailable):
+    """S3 cannot be reached, or did not answer."""
+
+
+class QueueUnavailable(Unavailable):
+    """SQS cannot be reached, or did not answer."""

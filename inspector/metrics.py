@@ -1,0 +1,32 @@
+"""The metrics of this process, in Prometheus' terms; the web adds gauges derived from the database."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS: Final = Counter(
+    "inspector_events_total", "Object events looked at, by what came of them.", ["outcome"]
+)
+MESSAGES_MALFORMED: Final = Counter(
+    "inspector_messages_malformed_total", "Messages that were dead-lettered unread."
+)
+JOBS_FINISHED: Final = Counter(
+    "inspector_jobs_finished_total", "Attempts that ended, by their outcome.", ["outcome"]
+)
+LEASES_LOST: Final = Counter("inspector_leases_lost_total", "Jobs dropped because another worker owns them.")
+STEP_SECONDS: Final = Histogram(
+    "inspector_step_duration_seconds",
+    "Time one step of an inspection took.",
+    ["step"],
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000),
+)
+MEDIA_SECONDS: Final = Counter("inspector_media_seconds_total", "Seconds of media decoded.")
+MATCHES: Final = Counter("inspector_matches_total", "Matches stored, by verdict.", ["verdict"])
+CANDIDATES: Final = Counter("inspector_candidates_total", "Candidates compared in full.")
+BREAKER_OPEN: Final = Gauge("inspector_queue_breaker_open", "1 while the queue cannot be reached.")
+SWEEPS: Final = Counter("inspector_sweeps_total", "Sweeps ended, by their outcome.", ["outcome"])
+RESTARTS: Final = Counter(
+    "inspector_restarts_total", "Child processes restarted by the supervisor.", ["child"]
+)

@@ -1,0 +1,314 @@
+"""The project's words as types: frozen dataclasses that travel between the rooms.
+
+Arrays: times are float64 seconds from the container's start time, ascending, unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+ByteArray = NDArray[np.uint8]
+HashArray = NDArray[np.uint64]
+SoundArray = NDArray[np.uint32]
+
+FRAME_HEIGHT: Final = 36  # pixels of the small frames that fingerprints are made of
+FRAME_WIDTH: Final = 64
+SOUND_RATE_HZ: Final = 11025  # mono samples; musical content that survives re-encoding lies below 5 kHz
+
+#: Version of fingerprints, landmarks and scores together. Raise it whenever one of them changes its meaning.
+ALGORITHM: Final = 1
+
+
+class State(StrEnum):
+    """Where a video's job stands. `pending` is never stored: in the bucket, but not yet seen by us."""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    DONE = "done"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    REMOVED = "removed"
+
+    @property
+    def final(self) -> bool:
+        """Whether only a new event, or a redrive, changes it again."""
+        return self in (State.DONE, State.REJECTED, State.FAILED, State.REMOVED)
+
+
+class Verdict(StrEnum):
+    """What a match amounts to (see `inspector.matching.verdict`)."""
+
+    DUPLICATE = "duplicate"
+    CONTAINED = "contained"
+    PARTIAL = "partial"
+    COMMON = "common"
+
+
+class Library(StrEnum):
+    """Contents of one library are never candidates for those of the other."""
+
+    BUCKET = "bucket"
+    SCAN = "scan"
+
+
+# ---------------------------------------------------------------- the bucket
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """What S3 says lies under a key now. The ETag tells versions apart, never contents."""
+
+    size_bytes: int
+    etag: str
+    last_modified: datetime
+    version_id: str | None = None
+
+
+class EventKind(StrEnum):
+    """What a notification hints at. REDRIVE is ours: a dead-lettered job to be inspected again."""
+
+    CREATED = "created"
+    REMOVED = "removed"
+    REDRIVE = "redrive"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEvent:
+    """A hint to look at one key."""
+
+    bucket: str
+    key: str
+    kind: EventKind
+    sequencer: str | None = None
+    version_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """A message as received: the receipt handle deletes this receive of it, and no other."""
+
+    message_id: str
+    receipt_handle: str
+    body: str
+    receive_count: int = 1
+
+
+# ---------------------------------------------------------------- looking at a video
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    codec: str
+    sample_rate_hz: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What ffprobe says about a file, as far as we use it."""
+
+    container: str
+    duration_s: float | None
+    start_time_s: float
+    video_codec: str
+    video_index: int
+    width: int
+    height: int
+    rotation_deg: int
+    frame_rate: float | None
+    variable_frame_rate: bool
+    size_bytes: int
+    audio: AudioInfo | None = None
+    audio_index: int | None = None
+    bit_rate_bps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBatch:
+    """Consecutive decoded frames. times_s: (n,) float64; luma: (n, 36, 64) uint8, full range not assumed."""
+
+    times_s: FloatArray
+    luma: ByteArray
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What was seen and heard in a content; all that matching needs.
+
+    cuts_s: (c,) presentation time of the first frame of each new shot.
+    frame_times_s, frame_hashes, frame_novelty: (f,) sampled frames; the 64-bit hash of each, and how much it
+    differs from the sampled frame before it, 0..1 (float32).
+    sound_times_s, sound_hashes, sound_weight: (a,) audio sub-fingerprints; 32 bits each, and how much each
+    says, 0..1 (float32; silence and steady noise say nothing).
+    """
+
+    duration_s: float
+    cuts_s: FloatArray
+    frame_times_s: FloatArray
+    frame_hashes: HashArray
+    frame_novelty: NDArray[np.float32]
+    sound_times_s: FloatArray
+    sound_hashes: SoundArray
+    sound_weight: NDArray[np.float32]
+    truncated: bool = False
+    algorithm: int = ALGORITHM
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """Tokens for the inverted index. tokens: (n,) int64; times_ms: (n,) int64, where in the content."""
+
+    tokens: IntArray
+    times_ms: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Where the query's tokens occur in other contents; one row an occurrence, all arrays (n,) int64.
+
+    query_times_ms: where the token stands in the query; content_ids, times_ms: where it stands in the index.
+    """
+
+    tokens: IntArray
+    query_times_ms: IntArray
+    content_ids: IntArray
+    times_ms: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A content that shares landmarks with the query at a consistent offset (reference minus query)."""
+
+    content_id: int
+    votes: float
+    offset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """`[a_start_s, a_end_s)` of one content lies on `[b_start_s, b_end_s)` of the other."""
+
+    a_start_s: float
+    a_end_s: float
+    b_start_s: float
+    b_end_s: float
+    score: float
+
+    @property
+    def speed(self) -> float:
+        """Seconds of b that pass per second of a."""
+        return (self.b_end_s - self.b_start_s) / max(self.a_end_s - self.a_start_s, 1e-9)
+
+    def flipped(self) -> Segment:
+        """The same segment seen from the other side."""
+        return Segment(self.b_start_s, self.b_end_s, self.a_start_s, self.a_end_s, self.score)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How much each kind of evidence speaks for a match; counts, and its share of the score.
+
+    cuts, frames, sounds: agreeing items.  absolute_cuts: cuts at equal absolute times in both contents.
+    weights: what each kind contributed, by name (natural-log likelihood ratios).
+    """
+
+    cuts: int = 0
+    frames: int = 0
+    sounds: int = 0
+    absolute_cuts: int = 0
+    identical_bytes: bool = False
+    weights: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Two contents share material. Seen from a; `flipped` shows it from b."""
+
+    segments: tuple[Segment, ...]
+    speed: float
+    score: float
+    verdict: Verdict
+    evidence: Evidence
+
+    def flipped(self) -> Match:
+        """The same match seen from the other side."""
+        segments = tuple(sorted((s.flipped() for s in self.segments), key=lambda s: s.a_start_s))
+        return Match(segments, 1 / self.speed, self.score, self.verdict, self.evidence)
+
+
+# ---------------------------------------------------------------- jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's time-limited right to inspect one video. A stale token changes nothing any more."""
+
+    video_id: int
+    token: str
+    bucket: str
+    key: str
+    object: ObjectState
+    attempt: int
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an inspection is: 0..1, and the seconds it will still take, where that can be said."""
+
+    fraction: float
+    eta_s: float | None = None
+
+
+# ---------------------------------------------------------------- what people see
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateStatus:
+    """One other video that shares material with this one; times of `segments` are a = here, b = there."""
+
+    video_id: int
+    bucket: str
+    key: str
+    verdict: Verdict
+    score: float
+    speed: float
+    segments: tuple[Segment, ...]
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStatus:
+    """Everything `/status` says about one video, at one revision."""
+
+    video_id: int | None
+    content_id: int | None
+    bucket: str
+    key: str
+    state: State
+    revision: int
+    size_bytes: int | None = None
+    sha256: str | None = None
+    progress: float = 0.0
+    eta_s: float | None = None
+    attempts: int = 0
+    reason: str | None = None
+    error: str | None = None
+    truncated: bool = False
+    media: MediaInfo | None = None
+    scene_cuts: tuple[float, ...] = ()
+    duplicates: tuple[DuplicateStatus, ...] = ()
+    created_at: datetime | None = None
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    updated_at: datetime | None = None

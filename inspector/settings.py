@@ -1,0 +1,186 @@
+"""One frozen object of settings, built once from the environment (and `.env`) and checked as a whole.
+
+Nothing else in the inspector reads the environment. Every setting is `INSPECTOR_<NAME>`; the standard names
+`DATABASE_URL`, `AWS_ENDPOINT_URL`, `AWS_DEFAULT_REGION`, `AWS_REGION` and `LOCALSTACK_HOST` are respected too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from inspector.errors import ConfigError
+
+RESERVED_PREFIX = ".inspector/"  # probe objects and thumbnails: never videos
+
+
+class LogFormat(StrEnum):
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+def _named(name: str, *standard: str) -> AliasChoices:
+    """The setting's own name first, then the names other programs use."""
+    return AliasChoices(f"INSPECTOR_{name}", *standard)
+
+
+class Settings(BaseSettings):
+    """All settings; the descriptions below are also the table in the README."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="INSPECTOR_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    # where things are
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=_named("DATABASE_URL", "DATABASE_URL"),
+        description="PostgreSQL 15 or newer. Empty: `inspector up` and `scan` start an embedded one.",
+    )
+    aws_endpoint_url: str | None = Field(
+        None,
+        validation_alias=_named("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL"),
+        description="S3 and SQS endpoint. Empty: `inspector up` starts an embedded one, everything else talks "
+        "to AWS.",
+    )
+    localstack_host: str | None = Field(
+        None,
+        validation_alias=_named("LOCALSTACK_HOST", "LOCALSTACK_HOST"),
+        description="Host (and port) of a LocalStack; read when no endpoint URL is set.",
+    )
+    aws_region: str = Field(
+        "us-east-1",
+        validation_alias=_named("AWS_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
+        description="AWS region.",
+    )
+    s3_public_url: str | None = Field(None, description="S3 address as browsers reach it, for signed URLs.")
+    bucket: str = Field("videos", min_length=3, max_length=63, description="The bucket that is inspected.")
+    queue: str = Field("video-events", description="Queue of the bucket's notifications.")
+    dead_letter_queue: str = Field("video-events-dlq", description="Queue of what could not be processed.")
+    key_prefix: str = Field("", description="Only keys that start so are videos.")
+    key_suffixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Only keys that end so are videos: comma-separated, any letter case. Empty: all."
+    )
+    data_dir: Path = Field(Path("data"), description="Folder of the embedded stack.")
+    scratch_dir: Path | None = Field(
+        None, description="Folder of downloads in work. Empty: `scratch` in the data folder."
+    )
+    embedded_s3_port: int = Field(4566, ge=1, le=65535, description="Port of the embedded S3 and SQS.")
+
+    # web
+    host: str = Field("127.0.0.1", description="Address of the web server; any but loopback needs a token.")
+    port: int = Field(5001, ge=0, le=65535, description="Port of the web server.")
+    token: SecretStr | None = Field(None, description="Bearer token that every request must carry, if set.")
+    web_threads: int = Field(64, ge=4, le=2000, description="Threads of the web process; a stream takes one.")
+
+    # workers and jobs
+    workers: int = Field(2, ge=1, le=64, description="Worker processes of `inspector up` and `work`.")
+    decoder_threads: int = Field(1, ge=1, le=64, description="Threads one ffmpeg may use.")
+    lease_s: float = Field(300, gt=0, description="How long a claimed job stays a silent worker's.")
+    heartbeat_s: float = Field(30, gt=0, description="How often a worker renews its lease.")
+    max_attempts: int = Field(3, ge=1, le=100, description="Attempts before a job is dead-lettered.")
+    retry_pause_s: float = Field(10, ge=0, description="First pause after a failed attempt; it doubles.")
+    idle_poll_s: float = Field(5, gt=0, description="How often an idle worker asks for jobs unprompted.")
+    shutdown_grace_s: float = Field(20, gt=0, description="How long stopping processes are waited for.")
+
+    # queue
+    poll_wait_s: int = Field(20, ge=0, le=20, description="Long poll of the queue.")
+    visibility_timeout_s: int = Field(
+        120, ge=30, le=43200, description="How long a received message is ours."
+    )
+    sweep_interval_s: float = Field(300, gt=0, description="How often bucket and database are compared.")
+    sweep_slice: int = Field(1000, ge=1, le=1000, description="Keys compared per step of a sweep.")
+    removal_brake: float = Field(
+        0.1, ge=0, le=1, description="A sweep that would remove a larger share of the videos stops and asks."
+    )
+
+    # limits on media
+    max_size_bytes: int = Field(100 * 10**9, gt=0, description="Larger objects are rejected.")
+    max_duration_s: float = Field(24 * 3600, gt=0, description="Longer videos are rejected.")
+    min_duration_s: float = Field(0.5, ge=0, description="Shorter videos are rejected.")
+    max_pixels: int = Field(8192 * 4352, gt=0, description="Larger frames are rejected.")
+    max_streams: int = Field(64, gt=0, description="Files with more streams are rejected.")
+    probe_timeout_s: float = Field(60, gt=0, description="Deadline of ffprobe.")
+    analysis_timeout_s: float = Field(300, gt=0, description="Least deadline of one decoding pass.")
+    analysis_timeout_factor: float = Field(4, gt=0, description="Deadline as a multiple of the duration.")
+    stall_timeout_s: float = Field(60, gt=0, description="A decoder silent for so long is stopped.")
+    tool_memory_bytes: int = Field(4 * 2**30, gt=0, description="Address space one ffmpeg may use.")
+    scratch_reserve_bytes: int = Field(512 * 2**20, ge=0, description="Free space downloads must leave.")
+
+    # matching
+    min_score: float = Field(0.5, ge=0, le=1, description="Matches below it are not reported.")
+
+    # logs
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
+    log_format: LogFormat = Field(LogFormat.AUTO, description="`console`, `json`, or by the terminal.")
+
+    @field_validator("key_suffixes", mode="before")
+    @classmethod
+    def _split_suffixes(cls, value: Any) -> Any:
+        return (
+            tuple(s.strip().lower() for s in value.split(",") if s.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("database_url")
+    @classmethod
+    def _name_driver(cls, value: SecretStr | None) -> SecretStr | None:
+        """Name psycopg2, which is what we install; SQLAlchemy 2.1 would load psycopg 3."""
+        if value is None or not value.get_secret_value():
+            return None
+        scheme, colon, rest = value.get_secret_value().partition(":")
+        return SecretStr("postgresql+psycopg2:" + rest) if scheme in ("postgres", "postgresql") else value
+
+    @field_validator("aws_endpoint_url", "localstack_host", "s3_public_url", mode="before")
+    @classmethod
+    def _blank_is_unset(cls, value: Any) -> Any:
+        return value or None
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Settings:
+        if self.lease_s < 3 * self.heartbeat_s:
+            raise ValueError(
+                f"lease_s ({self.lease_s:g}) must be at least three heartbeats ({3 * self.heartbeat_s:g})"
+            )
+        if not _is_loopback(self.host) and self.token is None:
+            raise ValueError(f"host {self.host} is reachable from outside: set INSPECTOR_TOKEN")
+        if self.visibility_timeout_s <= self.poll_wait_s + 5:
+            raise ValueError("visibility_timeout_s must exceed poll_wait_s by more than 5 s")
+        return self
+
+    @property
+    def scratch(self) -> Path:
+        """Folder of downloads in work."""
+        return (self.scratch_dir or self.data_dir / "scratch").absolute()
+
+    def analysis_deadline_s(self, duration_s: float | None) -> float:
+        """How long one decoding pass of a video may take."""
+        return max(self.analysis_timeout_s, self.analysis_timeout_factor * (duration_s or 0.0))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings in force; `overrides` win over the environment. Raises ConfigError in plain words."""
+    try:
+        return Settings(**{k: v for k, v in overrides.items() if v is not None})
+    except ValidationError as exc:
+        faults = "; ".join(
+            ".".join(str(part) for part in e["loc"])
+            + (": " if e["loc"] else "")
+            + e["msg"].removeprefix("Value error, ")
+            for e in exc.errors()
+        )
+        raise ConfigError(f"settings: {faults}") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
