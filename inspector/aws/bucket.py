@@ -1,0 +1,237 @@
+"""The bucket: look at a key, list, read and write objects, sign addresses for browsers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
+from s3transfer.futures import NonThreadedExecutor, TransferFuture
+from s3transfer.manager import TransferManager
+from s3transfer.subscribers import BaseSubscriber
+
+from inspector.aws.remote import FOREIGN_ERRORS, error_code, http_status, remote
+from inspector.errors import BucketUnavailable, ObjectChanged, ObjectGone
+from inspector.model import ObjectState
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+MAX_KEY_BYTES: Final = 1024
+_MIB: Final = 2**20
+
+# One stream and no threads: MiniStack reads the whole object again for every ranged GET, and a sink that
+# hashes wants its bytes in order. s3transfer asks again when a stream breaks and skips what was written.
+_DOWNLOAD: Final = TransferConfig(
+    use_threads=False, multipart_threshold=2**62, num_download_attempts=3, io_chunksize=_MIB
+)
+# S3 takes up to 10,000 parts: 640 GB.
+_UPLOAD: Final = TransferConfig(
+    use_threads=False, multipart_threshold=64 * _MIB, multipart_chunksize=64 * _MIB
+)
+# Statuses by which S3 says that nothing readable lies under a key: never was, delete marker, no such version.
+_NOTHING_THERE: Final = frozenset({400, 404, 405})
+
+
+class Sink(Protocol):
+    """Where a download goes. Bytes come in order and once; what `write` raises ends the download."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """A piece of the bucket's listing: keys in ascending UTF-8 order. `last`: nothing comes after it."""
+
+    objects: list[tuple[str, ObjectState]]
+    last: bool
+
+
+class Bucket:
+    """One S3 bucket. Every method may raise BucketUnavailable; a missing bucket is never an empty one."""
+
+    def __init__(self, client: S3Client, name: str, signer: S3Client | None = None) -> None:
+        self.client = client
+        self.name = name
+        self._signer = signer or client
+
+    @remote(BucketUnavailable)
+    def check(self) -> None:
+        """Raise BucketUnavailable unless the bucket answers."""
+        self.client.head_bucket(Bucket=self.name)
+
+    @remote(BucketUnavailable)
+    def head(self, key: str, version_id: str | None = None) -> ObjectState | None:
+        """What lies under the key now; None if nothing does, as for a delete marker or impossible key."""
+        if not possible_key(key):
+            return None
+        try:
+            return _state(self.client.head_object(Bucket=self.name, Key=key, **_version(version_id)))
+        except ClientError as exc:
+            if http_status(exc) not in _NOTHING_THERE:
+                raise
+        # HEAD answers have no body: a missing bucket or an expired token look just the same.
+        self.client.head_bucket(Bucket=self.name)
+        return None
+
+    @remote(BucketUnavailable)
+    def list_page(self, start_after: str = "", prefix: str = "", limit: int = 1000) -> ListPage:
+        """Up to `limit` (at most 1,000) objects whose keys follow `start_after` and begin with `prefix`."""
+        page = self.client.list_objects_v2(
+            Bucket=self.name, StartAfter=start_after, Prefix=prefix, MaxKeys=limit
+        )
+        objects = [
+            (item["Key"], _state({**item, "ContentLength": item["Size"]}))
+            for item in page.get("Contents", ())
+        ]
+        return ListPage(objects, last=not page.get("IsTruncated", False))
+
+    def download(
+        self, key: str, sink: Sink, *, version_id: str | None = None, expected: ObjectState | None = None
+    ) -> ObjectState:
+        """Write the object's bytes to `sink` in order, in one stream, and return what was read.
+
+        expected: the state that the caller looked at; another ETag raises ObjectChanged. The stream is
+        pinned to one ETag, so the bytes never come from two versions. Raises ObjectGone if nothing lies
+        there. What the sink raises comes through unchanged.
+        """
+        state = expected or self.head(key, version_id)
+        if state is None:
+            raise ObjectGone(f"nothing lies under {key!r} in {self.name}")
+        self._download(key, _ResumingSink(sink), version_id, state)
+        return state
+
+    @remote(BucketUnavailable)
+    def _download(self, key: str, sink: _ResumingSink, version_id: str | None, state: ObjectState) -> None:
+        sink.rewind()
+        as_file: Any = sink  # only `write` is used
+        pinned = {"IfMatch": f'"{state.etag}"', **_version(version_id)}
+        with _Transfers(self.client, _DOWNLOAD, executor_cls=NonThreadedExecutor) as transfers:
+            future = transfers.download(self.name, key, as_file, pinned, [_KnownState(state)])
+            try:
+                future.result()
+            except FOREIGN_ERRORS as exc:
+                _raise_if_other(exc, key)
+                raise
+
+    @remote(BucketUnavailable)
+    def put(self, key: str, body: bytes) -> None:
+        """Store a small object."""
+        self.client.put_object(Bucket=self.name, Key=key, Body=body)
+
+    @remote(BucketUnavailable)
+    def upload(self, path: Path, key: str, *, on_bytes: Callable[[int], None] | None = None) -> None:
+        """Store a file; `on_bytes` hears how many more bytes were sent; negative when it starts anew."""
+        progress = _Progress(on_bytes)
+        with _Transfers(self.client, _UPLOAD, executor_cls=NonThreadedExecutor) as transfers:
+            try:
+                transfers.upload(str(path), self.name, key, subscribers=[progress]).result()
+            except FOREIGN_ERRORS:
+                progress.take_back()
+                raise
+
+    @remote(BucketUnavailable)
+    def delete(self, key: str) -> None:
+        """Remove the object (in a versioned bucket: put a delete marker on it). Absence is no error."""
+        self.client.delete_object(Bucket=self.name, Key=key)
+
+    def signed_url(self, key: str, expires_s: int) -> str:
+        """An address by which a browser may read the object for `expires_s` seconds."""
+        return self._signer.generate_presigned_url(
+            "get_object", Params={"Bucket": self.name, "Key": key}, ExpiresIn=expires_s
+        )
+
+
+def possible_key(key: str) -> bool:
+    """Whether S3 could hold such a key: 1 to 1,024 bytes of UTF-8."""
+    try:
+        return 1 <= len(key.encode()) <= MAX_KEY_BYTES
+    except UnicodeEncodeError:
+        return False
+
+
+class _Transfers(TransferManager):
+    """The transfer manager, allowed to ask for one ETag only."""
+
+    ALLOWED_DOWNLOAD_ARGS = [*TransferManager.ALLOWED_DOWNLOAD_ARGS, "IfMatch"]  # noqa: RUF012 - as inherited
+
+
+class _KnownState(BaseSubscriber):
+    """Tells the transfer manager what it would otherwise ask for with another HEAD."""
+
+    def __init__(self, state: ObjectState) -> None:
+        self._state = state
+
+    def on_queued(self, future: TransferFuture, **_: Any) -> None:
+        future.meta.provide_transfer_size(self._state.size_bytes)
+        future.meta.provide_object_etag(self._state.etag)
+
+
+class _Progress(BaseSubscriber):
+    """Passes on how many bytes were sent, and can take them back when the upload starts anew."""
+
+    def __init__(self, on_bytes: Callable[[int], None] | None) -> None:
+        self._on_bytes = on_bytes
+        self._sent = 0
+
+    def on_progress(self, future: TransferFuture, bytes_transferred: int, **_: Any) -> None:
+        self._sent += bytes_transferred
+        if self._on_bytes:
+            self._on_bytes(bytes_transferred)
+
+    def take_back(self) -> None:
+        if self._on_bytes and self._sent:
+            self._on_bytes(-self._sent)
+        self._sent = 0
+
+
+class _ResumingSink:
+    """Hands each byte over once, however often the download starts anew; the ETag guarantees the same bytes.
+
+    It has no `seek`, so the transfer manager writes in order.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._position = 0
+        self._written = 0
+
+    def rewind(self) -> None:
+        """The stream begins again."""
+        self._position = 0
+
+    def write(self, data: bytes) -> None:
+        fresh = data[max(0, self._written - self._position) :]
+        self._position += len(data)
+        if fresh:
+            self._sink.write(fresh)
+            self._written += len(fresh)
+
+
+def _raise_if_other(exc: BaseException, key: str) -> None:
+    """Raise ObjectGone or ObjectChanged if that is what a failed download says."""
+    # s3transfer wraps a failed precondition, without naming its cause.
+    code = error_code(exc) or error_code(exc.__context__ or exc)
+    if code in ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed"):
+        raise ObjectGone(f"{key!r} is gone") from exc
+    if code == "PreconditionFailed":
+        raise ObjectChanged(f"{key!r} was overwritten") from exc
+
+
+def _version(version_id: str | None) -> dict[str, Any]:
+    return {"VersionId": version_id} if version_id else {}
+
+
+def _state(answer: Any) -> ObjectState:
+    """From HeadObject's or ListObjectsV2's words. HEAD tells whole seconds only, so both are cut to them."""
+    modified: datetime = answer["LastModified"]
+    return ObjectState(
+        size_bytes=answer["ContentLength"],
+        etag=answer["ETag"].strip('"'),
+        last_modified=modified.astimezone(UTC).replace(microsecond=0),
+        version_id=answer.get("VersionId"),
+    )

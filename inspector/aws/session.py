@@ -1,0 +1,98 @@
+"""Makes the boto3 clients: which endpoint, which credentials, how long to wait.
+
+botocore's own retries are off, because `inspector.aws.remote` retries with tenacity.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from localstack_client.config import get_service_endpoint
+
+from inspector.errors import ConfigError
+from inspector.settings import Settings
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+    from types_boto3_sqs.client import SQSClient
+
+CONNECT_TIMEOUT_S: Final = 5.0
+READ_TIMEOUT_S: Final = 30.0  # silence within one answer, not the whole answer
+
+_EMULATOR_CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+
+def endpoint_url(settings: Settings) -> str | None:
+    """The S3 and SQS endpoint that is configured, or None for AWS itself.
+
+    LOCALSTACK_HOST means what it means to awslocal. Raises ConfigError if it is no `host[:port]`.
+    """
+    if settings.aws_endpoint_url:
+        return settings.aws_endpoint_url
+    if not settings.localstack_host:
+        return None
+    try:
+        url: str | None = get_service_endpoint("s3", localstack_host=settings.localstack_host)
+    except RuntimeError as exc:
+        raise ConfigError(
+            f"LOCALSTACK_HOST must be host or host:port, not {settings.localstack_host!r}"
+        ) from exc
+    return url
+
+
+def make_s3(settings: Settings) -> S3Client:
+    """An S3 client for the configured endpoint. Raises ConfigError if none can be made."""
+    return _make_s3_at(settings, endpoint_url(settings))
+
+
+def make_signer(settings: Settings) -> S3Client:
+    """An S3 client that only signs URLs, naming the host by which browsers reach S3."""
+    return _make_s3_at(settings, settings.s3_public_url or endpoint_url(settings))
+
+
+def make_sqs(settings: Settings) -> SQSClient:
+    """An SQS client whose read timeout outlasts the long poll. Raises ConfigError if none can be made."""
+    timeout_s = settings.poll_wait_s + READ_TIMEOUT_S / 2
+    client: SQSClient = _make(settings, "sqs", endpoint_url(settings), read_timeout=timeout_s)
+    return client
+
+
+def make_sts(settings: Settings) -> Any:
+    """An STS client (`get_caller_identity` tells the account). Raises ConfigError if none can be made."""
+    return _make(settings, "sts", endpoint_url(settings), read_timeout=READ_TIMEOUT_S)
+
+
+def _make_s3_at(settings: Settings, url: str | None) -> S3Client:
+    # Emulators have no DNS name for each bucket.
+    style = {"addressing_style": "path" if url else "auto"}
+    client: S3Client = _make(
+        settings, "s3", url, signature_version="s3v4", s3=style, read_timeout=READ_TIMEOUT_S
+    )
+    return client
+
+
+def _make(settings: Settings, service: str, url: str | None, **config: Any) -> Any:
+    arguments: dict[str, Any] = {"region_name": settings.aws_region, "endpoint_url": url}
+    try:
+        session, credentials = _session(emulator=url is not None)
+        arguments["config"] = Config(
+            connect_timeout=CONNECT_TIMEOUT_S, retries={"total_max_attempts": 1}, tcp_keepalive=True, **config
+        )
+        return session.client(service, **arguments, **credentials)  # type: ignore[call-overload]
+    except (BotoCoreError, ValueError) as exc:
+        raise ConfigError(f"cannot make a client for {service} at {url or 'AWS'}: {exc}") from exc
+
+
+def _session(*, emulator: bool) -> tuple[boto3.Session, dict[str, str]]:
+    """A session, and the credentials to pass on: none where the environment has some of its own."""
+    core = botocore.session.get_session()
+    if not emulator:
+        return boto3.Session(botocore_session=core), {}
+    # An emulator needs no role of the machine; asking the metadata service would only cost seconds.
+    core.get_component("credential_provider").remove("iam-role")
+    missing = core.get_credentials() is None
+    return boto3.Session(botocore_session=core), dict(_EMULATOR_CREDENTIALS) if missing else {}
