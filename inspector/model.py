@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Final
+from enum import IntEnum, StrEnum
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +53,11 @@ class Verdict(StrEnum):
     COMMON = "common"
 
 
-class Library(StrEnum):
+class Library(IntEnum):
     """Contents of one library are never candidates for those of the other."""
 
-    BUCKET = "bucket"
-    SCAN = "scan"
+    BUCKET = 0
+    SCAN = 1
 
 
 # ---------------------------------------------------------------- the bucket
@@ -245,6 +245,12 @@ class Match:
         return Match(segments, 1 / self.speed, self.score, self.verdict, self.evidence)
 
 
+def identical_match(duration_s: float) -> Match:
+    """The match of two files with the same bytes: all of one lies on all of the other."""
+    whole = Segment(0.0, duration_s, 0.0, duration_s, 1.0)
+    return Match((whole,), 1.0, 1.0, Verdict.DUPLICATE, Evidence(identical_bytes=True))
+
+
 # ---------------------------------------------------------------- jobs
 
 
@@ -312,3 +318,34 @@ class VideoStatus:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """One worker process, as its last heartbeat described it."""
+
+    worker_id: str
+    host: str
+    pid: int
+    doing: str
+    heartbeat_age_s: float
+    breaker_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How the inspector is doing as a whole. sweep_blocked: why removals wait for a confirmation."""
+
+    jobs: dict[State, int]
+    oldest_queued_s: float | None
+    workers: tuple[WorkerStatus, ...]
+    sweep_age_s: float | None
+    sweep_blocked: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A notification: what is shown of this video, or of all videos with this content, has changed."""
+
+    kind: Literal["video", "content"]
+    id: int

@@ -1,7 +1,8 @@
 """One frozen object of settings, built once from the environment (and `.env`) and checked as a whole.
 
 Nothing else in the inspector reads the environment. Every setting is `INSPECTOR_<NAME>`; the standard names
-`DATABASE_URL`, `AWS_ENDPOINT_URL`, `AWS_DEFAULT_REGION`, `AWS_REGION` and `LOCALSTACK_HOST` are respected too.
+`DATABASE_URL`, `AWS_ENDPOINT_URL`, `AWS_DEFAULT_REGION`, `AWS_REGION` and `LOCALSTACK_HOST` are read
+too.
 """
 
 from __future__ import annotations
@@ -46,8 +47,7 @@ class Settings(BaseSettings):
     aws_endpoint_url: str | None = Field(
         None,
         validation_alias=_named("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL"),
-        description="S3 and SQS endpoint. Empty: `inspector up` starts an embedded one, everything else talks "
-        "to AWS.",
+        description="S3 and SQS endpoint. Empty: `inspector up` starts one, everything else talks to AWS.",
     )
     localstack_host: str | None = Field(
         None,
@@ -135,7 +135,7 @@ class Settings(BaseSettings):
         """Name psycopg2, which is what we install; SQLAlchemy 2.1 would load psycopg 3."""
         if value is None or not value.get_secret_value():
             return None
-        scheme, colon, rest = value.get_secret_value().partition(":")
+        scheme, _, rest = value.get_secret_value().partition(":")
         return SecretStr("postgresql+psycopg2:" + rest) if scheme in ("postgres", "postgresql") else value
 
     @field_validator("aws_endpoint_url", "localstack_host", "s3_public_url", mode="before")
@@ -159,6 +159,14 @@ class Settings(BaseSettings):
     def scratch(self) -> Path:
         """Folder of downloads in work."""
         return (self.scratch_dir or self.data_dir / "scratch").absolute()
+
+    def accepts_key(self, key: str) -> bool:
+        """Whether an object under this key is a video to be inspected."""
+        return (
+            not key.startswith(RESERVED_PREFIX)
+            and key.startswith(self.key_prefix)
+            and (not self.key_suffixes or key.lower().endswith(self.key_suffixes))
+        )
 
     def analysis_deadline_s(self, duration_s: float | None) -> float:
         """How long one decoding pass of a video may take."""

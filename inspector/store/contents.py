@@ -1,0 +1,115 @@
+"""Contents and their fingerprints: one row for one sequence of bytes, upserted."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from pydantic import TypeAdapter
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from inspector.model import ALGORITHM, Fingerprint, Library, MediaInfo
+from inspector.store.tables import ContentRow, LandmarkRow, MatchRow
+
+_PACKED: Final = (
+    "frame_times_s", "frame_hashes", "frame_novelty", "sound_times_s", "sound_hashes", "sound_weight",
+)  # fmt: skip
+_media_type: Final = TypeAdapter(MediaInfo)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownContent:
+    """A content whose fingerprint is of the present algorithm. searched: its matches are complete."""
+
+    id: int
+    searched: bool
+
+
+def find(tx: Session, library: Library, sha256: bytes) -> KnownContent | None:
+    """The content with these bytes, if it needs no decoding."""
+    row = tx.execute(
+        select(ContentRow.id, ContentRow.searched).where(
+            ContentRow.library == library, ContentRow.sha256 == sha256, ContentRow.algorithm == ALGORITHM
+        )
+    ).first()
+    return None if row is None else KnownContent(row.id, row.searched)
+
+
+def save(tx: Session, library: Library, sha256: bytes, media: MediaInfo, seen: Fingerprint) -> int:
+    """Upsert a content with its fingerprint; its matches are to be searched anew. Returns its id."""
+    values: dict[str, Any] = {
+        "media": asdict(media),
+        "algorithm": seen.algorithm,
+        "duration_s": seen.duration_s,
+        "truncated": seen.truncated,
+        "cuts_s": seen.cuts_s.tolist(),
+        "samples": _pack(seen),
+        "searched": False,
+    }
+    statement = insert(ContentRow).values(library=library, sha256=sha256, **values)
+    statement = statement.on_conflict_do_update(constraint="contents_library_sha256", set_=values)
+    return tx.execute(statement.returning(ContentRow.id)).scalar_one()
+
+
+def load(tx: Session, content_ids: Collection[int]) -> dict[int, tuple[bytes, Fingerprint]]:
+    """sha256 and fingerprint of each content, those of another algorithm left out."""
+    rows = tx.scalars(
+        select(ContentRow).where(ContentRow.id.in_(content_ids), ContentRow.algorithm == ALGORITHM)
+    )
+    return {row.id: (row.sha256, _fingerprint(row)) for row in rows}
+
+
+def mark_searched(tx: Session, content_id: int) -> None:
+    """All pairs of this content with those committed before it are stored."""
+    tx.execute(update(ContentRow).where(ContentRow.id == content_id).values(searched=True))
+
+
+def touch_neighbours(tx: Session, content_id: int) -> None:
+    """Give the content, and all it matches, a new revision: what is shown of them has changed.
+
+    The rows are locked in the order of their ids, so that two transactions never wait for each other.
+    """
+    pairs = select(MatchRow.content_a, MatchRow.content_b).where(
+        or_(MatchRow.content_a == content_id, MatchRow.content_b == content_id)
+    )
+    ids = sorted({content_id}.union(*(tuple(pair) for pair in tx.execute(pairs))))
+    tx.execute(
+        select(ContentRow.id)
+        .where(ContentRow.id.in_(ids))
+        .order_by(ContentRow.id)
+        .with_for_update(key_share=True)
+    )
+    tx.execute(update(ContentRow).where(ContentRow.id.in_(ids)).values(updated_at=func.clock_timestamp()))
+
+
+def forget(tx: Session, content_id: int) -> None:
+    """Delete a content with its fingerprint, landmarks and matches; nothing of it stays behind."""
+    tx.execute(delete(LandmarkRow).where(LandmarkRow.content_id == content_id))
+    tx.execute(delete(ContentRow).where(ContentRow.id == content_id))
+
+
+def media_of(row: ContentRow) -> MediaInfo:
+    return _media_type.validate_python(row.media)
+
+
+def _pack(seen: Fingerprint) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{name: getattr(seen, name) for name in _PACKED})
+    return buffer.getvalue()
+
+
+def _fingerprint(row: ContentRow) -> Fingerprint:
+    with np.load(io.BytesIO(row.samples), allow_pickle=False) as packed:
+        samples = {name: packed[name] for name in _PACKED}
+    return Fingerprint(
+        duration_s=row.duration_s,
+        cuts_s=np.array(row.cuts_s, dtype=np.float64),
+        truncated=row.truncated,
+        algorithm=row.algorithm,
+        **samples,
+    )

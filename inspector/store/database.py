@@ -1,0 +1,82 @@
+"""The engine and its transactions; the one place where database errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from inspector.errors import DatabaseUnavailable
+
+_SERVER_OPTIONS = " ".join(
+    f"-c {option}"
+    for option in (
+        "statement_timeout=60s",
+        "lock_timeout=30s",
+        "idle_in_transaction_session_timeout=120s",  # longer than any S3 call made under a key's lock
+        "TimeZone=UTC",
+    )
+)
+_CONNECT_ARGS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "application_name": "inspector",
+    "options": _SERVER_OPTIONS,
+}
+
+
+class Database:
+    """A pool of connections to one PostgreSQL. Safe to share between threads, not across a fork."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self.url = url
+        self.engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=10,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            connect_args=_CONNECT_ARGS,
+        )
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """One transaction: committed at the end, rolled back by any error, closed in every case.
+
+        Raises DatabaseUnavailable when the server cannot be reached, or gave up on us.
+        """
+        with translated(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def ping(self) -> None:
+        """Raises DatabaseUnavailable if no statement can be run."""
+        with self.begin() as tx:
+            tx.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the driver says of a lost or refused connection into DatabaseUnavailable."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as exc:
+        raise DatabaseUnavailable(_first_line(exc)) from exc
+    except DBAPIError as exc:
+        if exc.connection_invalidated:
+            raise DatabaseUnavailable(_first_line(exc)) from exc
+        raise
+
+
+def _first_line(exc: Exception) -> str:
+    cause = getattr(exc, "orig", None) or exc
+    return (str(cause).strip().splitlines() or [type(exc).__name__])[0]

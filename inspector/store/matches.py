@@ -1,0 +1,54 @@
+"""Matches: pairs of contents that share material, each stored once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from inspector.model import ALGORITHM, Evidence, Match, Segment, Verdict
+from inspector.store.tables import MatchRow
+
+_segments: Final = TypeAdapter(tuple[Segment, ...])
+_evidence: Final = TypeAdapter(Evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A match between two contents, as seen from content_a: the one whose sha256 is smaller."""
+
+    content_a: int
+    content_b: int
+    match: Match
+
+
+def save(tx: Session, pairs: Sequence[Pair]) -> None:
+    """Upsert matches, in the order of their keys, so that concurrent workers never wait in a circle."""
+    for pair in sorted(pairs, key=lambda p: (p.content_a, p.content_b)):
+        values = {
+            "algorithm": ALGORITHM,
+            "score": pair.match.score,
+            "speed": pair.match.speed,
+            "verdict": pair.match.verdict,
+            "segments": [asdict(segment) for segment in pair.match.segments],
+            "evidence": asdict(pair.match.evidence),
+            "updated_at": func.clock_timestamp(),
+        }
+        statement = insert(MatchRow).values(content_a=pair.content_a, content_b=pair.content_b, **values)
+        tx.execute(statement.on_conflict_do_update(index_elements=["content_a", "content_b"], set_=values))
+
+
+def match_of(row: MatchRow) -> Match:
+    """The stored match, as seen from its content_a."""
+    return Match(
+        segments=_segments.validate_python(row.segments),
+        speed=row.speed,
+        score=row.score,
+        verdict=Verdict(row.verdict),
+        evidence=_evidence.validate_python(row.evidence),
+    )

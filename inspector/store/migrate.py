@@ -1,0 +1,45 @@
+"""Bringing a database up to the present tables, safely when several processes start at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from inspector.store.database import Database, translated
+
+_FOLDER: Final = Path(__file__).parent / "migrations"
+_LOCK: Final = 7205759403792793  # an arbitrary number that only migrations lock
+
+
+def migrate(db: Database) -> bool:
+    """Apply the migrations that are missing. Returns whether there were any.
+
+    Raises DatabaseUnavailable. Every migration runs in one transaction, so a crash leaves the old state.
+    """
+    config = _config()
+    with translated(), db.engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        before = MigrationContext.configure(connection).get_current_heads()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        return before != MigrationContext.configure(connection).get_current_heads()
+
+
+def is_migrated(db: Database) -> bool:
+    """Whether the database has exactly the tables that this version expects."""
+    expected = set(ScriptDirectory.from_config(_config()).get_heads())
+    with translated(), db.engine.connect() as connection:
+        return set(MigrationContext.configure(connection).get_current_heads()) == expected
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -1,0 +1,211 @@
+"""The first tables, and the trigger that gives every visible change a revision and a notification."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_REVISIONS = """
+CREATE SEQUENCE revisions;
+
+CREATE FUNCTION announce_video() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.revision := nextval('revisions');
+    NEW.updated_at := clock_timestamp();
+    PERFORM pg_notify('inspector_changes', 'video:' || NEW.id);
+    IF NEW.state = 'queued' THEN
+        PERFORM pg_notify('inspector_jobs', '');
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION announce_content() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.revision := nextval('revisions');
+    PERFORM pg_notify('inspector_changes', 'content:' || NEW.id);
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER video_added BEFORE INSERT ON videos
+    FOR EACH ROW EXECUTE FUNCTION announce_video();
+
+-- not for what nobody sees: leases, sequencers, sweeps' marks
+CREATE TRIGGER video_changed BEFORE UPDATE ON videos FOR EACH ROW
+    WHEN ((OLD.state, OLD.progress, OLD.eta_s, OLD.attempts, OLD.reason, OLD.error, OLD.content_id, OLD.etag,
+           OLD.size_bytes, OLD.queued_at)
+          IS DISTINCT FROM
+          (NEW.state, NEW.progress, NEW.eta_s, NEW.attempts, NEW.reason, NEW.error, NEW.content_id, NEW.etag,
+           NEW.size_bytes, NEW.queued_at))
+    EXECUTE FUNCTION announce_video();
+
+CREATE TRIGGER content_changed BEFORE INSERT OR UPDATE ON contents
+    FOR EACH ROW EXECUTE FUNCTION announce_content();
+"""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "contents",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("library", sa.SmallInteger(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("media", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("algorithm", sa.Integer(), nullable=False),
+        sa.Column("duration_s", sa.Double(), nullable=False),
+        sa.Column("truncated", sa.Boolean(), nullable=False),
+        sa.Column("cuts_s", sa.ARRAY(sa.Double()), nullable=False),
+        sa.Column("samples", sa.LargeBinary(), nullable=False),
+        sa.Column("searched", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("revision", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("library", "sha256", name="contents_library_sha256"),
+    )
+    op.create_table(
+        "landmarks",
+        sa.Column("token", sa.BigInteger(), nullable=False),
+        sa.Column("content_id", sa.BigInteger(), nullable=False),
+        sa.Column("time_ms", sa.Integer(), nullable=False),
+        sa.Column("library", sa.SmallInteger(), nullable=False),
+    )
+    op.create_index("landmarks_content", "landmarks", ["content_id"], unique=False)
+    op.create_index(
+        "landmarks_token",
+        "landmarks",
+        ["token", "library"],
+        unique=False,
+        postgresql_include=["content_id", "time_ms"],
+    )
+    op.create_table(
+        "probes",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_table(
+        "sweeps",
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("position", sa.Text(collation="C"), server_default="", nullable=False),
+        sa.Column("blocked", sa.Text(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("bucket"),
+    )
+    op.create_table(
+        "workers",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("doing", sa.Text(), nullable=False),
+        sa.Column("breaker_open", sa.Boolean(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column(
+            "heartbeat_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "matches",
+        sa.Column("content_a", sa.BigInteger(), nullable=False),
+        sa.Column("content_b", sa.BigInteger(), nullable=False),
+        sa.Column("algorithm", sa.Integer(), nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("speed", sa.Double(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("segments", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("evidence", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["content_a"], ["contents.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["content_b"], ["contents.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("content_a", "content_b"),
+    )
+    op.create_index("matches_content_b", "matches", ["content_b"], unique=False)
+    op.create_table(
+        "videos",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(collation="C"), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("last_modified", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version_id", sa.Text(), nullable=True),
+        sa.Column("sequencer", sa.Text(), nullable=True),
+        sa.Column("content_id", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("priority", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("lease_token", sa.UUID(as_uuid=False), nullable=True),
+        sa.Column("worker_id", sa.Text(), nullable=True),
+        sa.Column("progress", sa.Double(), server_default="0", nullable=False),
+        sa.Column("eta_s", sa.Double(), nullable=True),
+        sa.Column("missed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dead_lettered", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("queued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("revision", sa.BigInteger(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["content_id"], ["contents.id"], ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("bucket", "key", name="videos_bucket_key"),
+    )
+    op.create_index("videos_bucket_name", "videos", ["bucket", "name"], unique=False)
+    op.create_index("videos_content", "videos", ["content_id"], unique=False)
+    op.create_index(
+        "videos_due",
+        "videos",
+        ["priority", "due_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('queued', 'processing')"),
+    )
+    op.create_index(
+        "videos_missed", "videos", ["bucket"], unique=False, postgresql_where=sa.text("missed_at IS NOT NULL")
+    )
+    op.create_index("videos_state", "videos", ["state"], unique=False)
+    op.create_index(
+        "videos_undelivered",
+        "videos",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'failed' AND NOT dead_lettered"),
+    )
+    op.execute(_REVISIONS)
+
+
+def downgrade() -> None:
+    op.drop_index(
+        "videos_undelivered",
+        table_name="videos",
+        postgresql_where=sa.text("state = 'failed' AND NOT dead_lettered"),
+    )
+    op.drop_index("videos_state", table_name="videos")
+    op.drop_index("videos_missed", table_name="videos", postgresql_where=sa.text("missed_at IS NOT NULL"))
+    op.drop_index(
+        "videos_due", table_name="videos", postgresql_where=sa.text("state IN ('queued', 'processing')")
+    )
+    op.drop_index("videos_content", table_name="videos")
+    op.drop_index("videos_bucket_name", table_name="videos")
+    op.drop_table("videos")
+    op.drop_index("matches_content_b", table_name="matches")
+    op.drop_table("matches")
+    op.drop_table("workers")
+    op.drop_table("sweeps")
+    op.drop_table("probes")
+    op.drop_index("landmarks_token", table_name="landmarks", postgresql_include=["content_id", "time_ms"])
+    op.drop_index("landmarks_content", table_name="landmarks")
+    op.drop_table("landmarks")
+    op.drop_table("contents")
+    op.execute("DROP FUNCTION announce_video, announce_content")
+    op.execute("DROP SEQUENCE revisions")

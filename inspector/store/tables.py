@@ -1,0 +1,195 @@
+"""The tables. Every other module of this room speaks of them; nothing outside of it does.
+
+videos        what lies under one (bucket, key) now, and the job of inspecting it
+contents      sequences of bytes, one row per library and sha256, with their fingerprint
+landmarks     the inverted index: token -> where it occurs
+matches       pairs of contents that share material
+probes        probe objects that ingest has seen
+workers       heartbeats
+sweeps        how far the comparison of bucket and database is
+
+A trigger (see migrations) gives every visible change of a video or content a new revision and notifies the
+channel `inspector_changes`, so no code can forget to.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+CHANGES_CHANNEL: Final = "inspector_changes"  # payload: "video:<id>" or "content:<id>"
+JOBS_CHANNEL: Final = "inspector_jobs"  # a job may be claimed now; no payload
+CLAIMABLE: Final = "state IN ('queued', 'processing')"
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy's own convention)
+        str: Text(),
+        datetime: DateTime(timezone=True),
+        float: Double(),
+        bytes: LargeBinary(),
+        dict[str, Any]: JSONB(none_as_null=True),
+        list[Any]: JSONB(none_as_null=True),
+    }
+
+
+class VideoRow(Base):
+    __tablename__ = "videos"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    bucket: Mapped[str]
+    key: Mapped[str] = mapped_column(Text(collation="C"))  # S3 lists keys in the order of their bytes
+    name: Mapped[str]  # the key's last part, for look-ups by file name
+
+    # the object, as last seen
+    etag: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    last_modified: Mapped[datetime]
+    version_id: Mapped[str | None]
+    sequencer: Mapped[str | None]
+    content_id: Mapped[int | None] = mapped_column(ForeignKey("contents.id", ondelete="SET NULL"))
+
+    # the job
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    error: Mapped[str | None]
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    #: queued: may be claimed from then on; processing: the lease ends then
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    lease_token: Mapped[str | None] = mapped_column(UUID(as_uuid=False))
+    worker_id: Mapped[str | None]
+    progress: Mapped[float] = mapped_column(server_default="0")
+    eta_s: Mapped[float | None]
+    missed_at: Mapped[datetime | None]  # a sweep did not find the object in the listing
+    dead_lettered: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    queued_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+    __table_args__ = (
+        UniqueConstraint("bucket", "key", name="videos_bucket_key"),
+        Index("videos_bucket_name", "bucket", "name"),
+        Index("videos_content", "content_id"),
+        Index("videos_state", "state"),
+        Index("videos_missed", "bucket", postgresql_where=text("missed_at IS NOT NULL")),
+        Index("videos_due", "priority", "due_at", postgresql_where=text(CLAIMABLE)),
+        Index(
+            "videos_undelivered", "id",
+            postgresql_where=text("state = 'failed' AND NOT dead_lettered"),
+        ),
+    )  # fmt: skip
+
+
+class ContentRow(Base):
+    """A content and its fingerprint. Without `algorithm` it is known by its bytes only."""
+
+    __tablename__ = "contents"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    library: Mapped[int] = mapped_column(SmallInteger)
+    sha256: Mapped[bytes]
+    media: Mapped[dict[str, Any]]
+
+    algorithm: Mapped[int]
+    duration_s: Mapped[float]
+    truncated: Mapped[bool]
+    cuts_s: Mapped[list[float]] = mapped_column(ARRAY(Double()))
+    samples: Mapped[bytes]  # frames and sound, packed by `store.contents`
+    searched: Mapped[bool] = mapped_column(server_default=text("false"))  # matches are complete
+
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+    __table_args__ = (UniqueConstraint("library", "sha256", name="contents_library_sha256"),)
+
+
+class LandmarkRow(Base):
+    """One posting of the inverted index. A heap without a key: postings are only added and dropped whole."""
+
+    __tablename__ = "landmarks"
+
+    token: Mapped[int] = mapped_column(BigInteger)
+    content_id: Mapped[int] = mapped_column(BigInteger)
+    time_ms: Mapped[int] = mapped_column(Integer)
+    library: Mapped[int] = mapped_column(SmallInteger)
+
+    __mapper_args__ = {"primary_key": [token, content_id, time_ms]}  # noqa: RUF012
+    __table_args__ = (
+        Index("landmarks_token", "token", "library", postgresql_include=["content_id", "time_ms"]),
+        Index("landmarks_content", "content_id"),
+    )
+
+
+class MatchRow(Base):
+    """A pair, stored once: a is the content with the smaller sha256, so its segments depend on no order."""
+
+    __tablename__ = "matches"
+
+    content_a: Mapped[int] = mapped_column(ForeignKey("contents.id", ondelete="CASCADE"), primary_key=True)
+    content_b: Mapped[int] = mapped_column(ForeignKey("contents.id", ondelete="CASCADE"), primary_key=True)
+    algorithm: Mapped[int]
+    score: Mapped[float]
+    speed: Mapped[float]
+    verdict: Mapped[str]
+    segments: Mapped[list[Any]]
+    evidence: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("matches_content_b", "content_b"),)
+
+
+class ProbeRow(Base):
+    __tablename__ = "probes"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class WorkerRow(Base):
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    doing: Mapped[str]
+    breaker_open: Mapped[bool]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SweepRow(Base):
+    """The state of the bucket's sweep: one row a bucket."""
+
+    __tablename__ = "sweeps"
+
+    bucket: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[str] = mapped_column(Text(collation="C"), server_default="")  # the last key compared
+    blocked: Mapped[str | None]  # why removals wait for a confirmation
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]

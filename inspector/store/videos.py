@@ -1,0 +1,148 @@
+"""Videos: what lies under each key, made to agree with the bucket. Writes here start or end jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from inspector.model import ObjectState, State
+from inspector.store import contents
+from inspector.store.tables import VideoRow
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVideo:
+    """What the database believes about one key."""
+
+    id: int
+    key: str
+    object: ObjectState
+    sequencer: str | None
+    state: State
+    content_id: int | None
+
+
+def lock_key(tx: Session, bucket: str, key: str) -> None:
+    """Wait until nobody else looks at this key, and hold it until the transaction ends."""
+    tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{bucket}/{key}", 0))))
+
+
+def find(tx: Session, bucket: str, key: str) -> KnownVideo | None:
+    """The video of exactly this key; its row is locked."""
+    row = tx.scalar(select(VideoRow).where(VideoRow.bucket == bucket, VideoRow.key == key).with_for_update())
+    return None if row is None else _known(row)
+
+
+def find_range(tx: Session, bucket: str, after: str, until: str | None) -> list[KnownVideo]:
+    """The videos, removed ones left out, with `after < key <= until` (None: no end), by key."""
+    query = select(VideoRow).where(
+        VideoRow.bucket == bucket, VideoRow.key > after, VideoRow.state != State.REMOVED
+    )
+    if until is not None:
+        query = query.where(VideoRow.key <= until)
+    return [_known(row) for row in tx.scalars(query.order_by(VideoRow.key))]
+
+
+def enqueue(
+    tx: Session, bucket: str, key: str, found: ObjectState, *, sequencer: str | None, priority: int = 0
+) -> int:
+    """Make the key's video what was found, with a fresh job. Whoever held a lease on the old one loses it.
+
+    The content it named before leaves the results with it.
+    """
+    known = find(tx, bucket, key)
+    fresh = {
+        "etag": found.etag,
+        "size_bytes": found.size_bytes,
+        "last_modified": found.last_modified,
+        "version_id": found.version_id,
+        "content_id": None,
+        "state": State.QUEUED,
+        "reason": None,
+        "error": None,
+        "priority": priority,
+        "attempts": 0,
+        "due_at": func.clock_timestamp(),
+        "lease_token": None,
+        "worker_id": None,
+        "progress": 0.0,
+        "eta_s": None,
+        "missed_at": None,
+        "dead_lettered": False,
+        "queued_at": func.clock_timestamp(),
+        "started_at": None,
+        "finished_at": None,
+    }
+    if sequencer is not None:
+        fresh["sequencer"] = sequencer
+    statement = insert(VideoRow).values(bucket=bucket, key=key, name=file_name(key), **fresh)
+    statement = statement.on_conflict_do_update(constraint="videos_bucket_key", set_=fresh)
+    video_id = tx.execute(statement.returning(VideoRow.id)).scalar_one()
+    _touch_results(tx, known)
+    return video_id
+
+
+def remove(tx: Session, known: KnownVideo, *, sequencer: str | None) -> None:
+    """The object is gone: the video leaves all results. Its content stays known, should it come back."""
+    tx.execute(
+        update(VideoRow)
+        .where(VideoRow.id == known.id)
+        .values(
+            state=State.REMOVED,
+            sequencer=sequencer or known.sequencer,
+            lease_token=None,
+            worker_id=None,
+            missed_at=None,
+            eta_s=None,
+            finished_at=func.clock_timestamp(),
+        )
+    )
+    _touch_results(tx, known)
+
+
+def note_seen(tx: Session, known: KnownVideo, *, sequencer: str | None) -> None:
+    """The object is as we knew it; remember the newest sequencer, so that older events can be told."""
+    tx.execute(
+        update(VideoRow)
+        .where(VideoRow.id == known.id)
+        .values(sequencer=sequencer or known.sequencer, missed_at=None)
+    )
+
+
+def mark_missed(tx: Session, video_ids: Collection[int]) -> None:
+    """A sweep did not find these in the listing; they are removed at its end, if they are not too many."""
+    tx.execute(update(VideoRow).where(VideoRow.id.in_(video_ids)).values(missed_at=func.clock_timestamp()))
+
+
+def missed(tx: Session, bucket: str) -> list[str]:
+    """Keys that the sweep did not find."""
+    return list(
+        tx.scalars(select(VideoRow.key).where(VideoRow.bucket == bucket, VideoRow.missed_at.is_not(None)))
+    )
+
+
+def count_present(tx: Session, bucket: str) -> int:
+    """How many videos are not removed."""
+    return (
+        tx.scalar(select(func.count()).where(VideoRow.bucket == bucket, VideoRow.state != State.REMOVED)) or 0
+    )
+
+
+def file_name(key: str) -> str:
+    """The last part of a key: `a/b.mp4` and `a/b.mp4/` are both called `b.mp4`."""
+    return key.rstrip("/").rpartition("/")[2] or key
+
+
+def _touch_results(tx: Session, known: KnownVideo | None) -> None:
+    """Those who show this video among their duplicates must show it no longer."""
+    if known is not None and known.content_id is not None:
+        contents.touch_neighbours(tx, known.content_id)
+
+
+def _known(row: VideoRow) -> KnownVideo:
+    found = ObjectState(row.size_bytes, row.etag, row.last_modified, row.version_id)
+    return KnownVideo(row.id, row.key, found, row.sequencer, State(row.state), row.content_id)
