@@ -275,6 +275,18 @@ class Progress:
     eta_s: float | None = None
 
 
+# ---------------------------------------------------------------- processes
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A process that the supervisor keeps running. env: added to the environment it inherits."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+
+
 # ---------------------------------------------------------------- what people see
 
 

@@ -1,7 +1,7 @@
 """The order of events within one key.
 
-Source: Amazon S3 User Guide, "Event message structure": pad the shorter sequencer with zeros on the left, then
-compare as text. Sequencers of different keys cannot be compared.
+Source: Amazon S3 User Guide, "Event message structure": pad the shorter sequencer with zeros on the left,
+then compare as text. Sequencers of different keys cannot be compared.
 """
 
 from __future__ import annotations

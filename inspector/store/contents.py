@@ -30,6 +30,15 @@ class KnownContent:
     searched: bool
 
 
+@dataclass(frozen=True, slots=True)
+class StoredContent:
+    """A content with all that matching needs."""
+
+    id: int
+    sha256: bytes
+    fingerprint: Fingerprint
+
+
 def find(tx: Session, library: Library, sha256: bytes) -> KnownContent | None:
     """The content with these bytes, if it needs no decoding."""
     row = tx.execute(
@@ -56,17 +65,21 @@ def save(tx: Session, library: Library, sha256: bytes, media: MediaInfo, seen: F
     return tx.execute(statement.returning(ContentRow.id)).scalar_one()
 
 
-def load(tx: Session, content_ids: Collection[int]) -> dict[int, tuple[bytes, Fingerprint]]:
-    """sha256 and fingerprint of each content, those of another algorithm left out."""
+def load(tx: Session, content_ids: Collection[int]) -> dict[int, StoredContent]:
+    """The contents by their ids, those of another algorithm left out."""
     rows = tx.scalars(
         select(ContentRow).where(ContentRow.id.in_(content_ids), ContentRow.algorithm == ALGORITHM)
     )
-    return {row.id: (row.sha256, _fingerprint(row)) for row in rows}
+    return {row.id: StoredContent(row.id, row.sha256, _fingerprint(row)) for row in rows}
 
 
 def mark_searched(tx: Session, content_id: int) -> None:
     """All pairs of this content with those committed before it are stored."""
-    tx.execute(update(ContentRow).where(ContentRow.id == content_id).values(searched=True))
+    tx.execute(
+        update(ContentRow)
+        .where(ContentRow.id == content_id, ContentRow.searched.is_(False))
+        .values(searched=True)
+    )
 
 
 def touch_neighbours(tx: Session, content_id: int) -> None:

@@ -121,9 +121,9 @@ def retry(tx: Session, lease: Lease, error: str, *, pause_s: float) -> State:
     return State.QUEUED
 
 
-def release(tx: Session, lease: Lease) -> None:
-    """Hand the job back as if it had never been claimed: the worker is asked to stop."""
-    _requeue(tx, lease, 0.0, attempts=VideoRow.attempts - 1)
+def release(tx: Session, lease: Lease, *, pause_s: float = 0.0) -> None:
+    """Hand the job back as if it had never been claimed: what ended the attempt was no fault of the video."""
+    _requeue(tx, lease, pause_s, attempts=VideoRow.attempts - 1)
 
 
 @dataclass(frozen=True, slots=True)

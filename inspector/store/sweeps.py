@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, text, update
@@ -24,6 +24,7 @@ class SweepState:
     running: bool
     due: bool
     blocked: str | None
+    now: datetime  # by the database's clock
 
 
 @contextmanager
@@ -48,9 +49,10 @@ def load(tx: Session, bucket: str, *, interval_s: float) -> SweepState:
                 | SweepRow.finished_at.is_(None)
                 | (SweepRow.finished_at < func.clock_timestamp() - timedelta(seconds=interval_s))
             ).label("due"),
+            func.clock_timestamp().label("now"),
         ).where(SweepRow.bucket == bucket)
     ).one()
-    return SweepState(row.position, row.running, row.due, row.blocked)
+    return SweepState(row.position, row.running, row.due, row.blocked, row.now)
 
 
 def start(tx: Session, bucket: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -23,7 +24,6 @@ class KnownVideo:
     object: ObjectState
     sequencer: str | None
     state: State
-    content_id: int | None
 
 
 def lock_key(tx: Session, bucket: str, key: str) -> None:
@@ -32,15 +32,20 @@ def lock_key(tx: Session, bucket: str, key: str) -> None:
 
 
 def find(tx: Session, bucket: str, key: str) -> KnownVideo | None:
-    """The video of exactly this key; its row is locked."""
-    row = tx.scalar(select(VideoRow).where(VideoRow.bucket == bucket, VideoRow.key == key).with_for_update())
+    """The video of exactly this key."""
+    row = tx.scalar(select(VideoRow).where(VideoRow.bucket == bucket, VideoRow.key == key))
     return None if row is None else _known(row)
 
 
-def find_range(tx: Session, bucket: str, after: str, until: str | None) -> list[KnownVideo]:
+def find_range(
+    tx: Session, bucket: str, after: str, until: str | None, *, queued_before: datetime
+) -> list[KnownVideo]:
     """The videos, removed ones left out, with `after < key <= until` (None: no end), by key."""
     query = select(VideoRow).where(
-        VideoRow.bucket == bucket, VideoRow.key > after, VideoRow.state != State.REMOVED
+        VideoRow.bucket == bucket,
+        VideoRow.key > after,
+        VideoRow.state != State.REMOVED,
+        VideoRow.queued_at < queued_before,
     )
     if until is not None:
         query = query.where(VideoRow.key <= until)
@@ -54,7 +59,9 @@ def enqueue(
 
     The content it named before leaves the results with it.
     """
-    known = find(tx, bucket, key)
+    named_before = tx.scalar(
+        select(VideoRow.content_id).where(VideoRow.bucket == bucket, VideoRow.key == key).with_for_update()
+    )
     fresh = {
         "etag": found.etag,
         "size_bytes": found.size_bytes,
@@ -82,13 +89,13 @@ def enqueue(
     statement = insert(VideoRow).values(bucket=bucket, key=key, name=file_name(key), **fresh)
     statement = statement.on_conflict_do_update(constraint="videos_bucket_key", set_=fresh)
     video_id = tx.execute(statement.returning(VideoRow.id)).scalar_one()
-    _touch_results(tx, known)
+    _touch_results(tx, named_before)
     return video_id
 
 
 def remove(tx: Session, known: KnownVideo, *, sequencer: str | None) -> None:
     """The object is gone: the video leaves all results. Its content stays known, should it come back."""
-    tx.execute(
+    named = tx.scalar(
         update(VideoRow)
         .where(VideoRow.id == known.id)
         .values(
@@ -100,8 +107,9 @@ def remove(tx: Session, known: KnownVideo, *, sequencer: str | None) -> None:
             eta_s=None,
             finished_at=func.clock_timestamp(),
         )
+        .returning(VideoRow.content_id)
     )
-    _touch_results(tx, known)
+    _touch_results(tx, named)
 
 
 def note_seen(tx: Session, known: KnownVideo, *, sequencer: str | None) -> None:
@@ -137,12 +145,12 @@ def file_name(key: str) -> str:
     return key.rstrip("/").rpartition("/")[2] or key
 
 
-def _touch_results(tx: Session, known: KnownVideo | None) -> None:
-    """Those who show this video among their duplicates must show it no longer."""
-    if known is not None and known.content_id is not None:
-        contents.touch_neighbours(tx, known.content_id)
+def _touch_results(tx: Session, content_id: int | None) -> None:
+    """Those who show a video of this content among their duplicates must show it no longer."""
+    if content_id is not None:
+        contents.touch_neighbours(tx, content_id)
 
 
 def _known(row: VideoRow) -> KnownVideo:
     found = ObjectState(row.size_bytes, row.etag, row.last_modified, row.version_id)
-    return KnownVideo(row.id, row.key, found, row.sequencer, State(row.state), row.content_id)
+    return KnownVideo(row.id, row.key, found, row.sequencer, State(row.state))

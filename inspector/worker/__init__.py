@@ -1,0 +1,1 @@
+"""Who does it: from messages and listings to jobs, from jobs to matches."""

@@ -1,0 +1,89 @@
+"""The consumer: from messages to jobs. A message is deleted once what it hints at is committed."""
+
+from __future__ import annotations
+
+import structlog
+
+from inspector.aws.breaker import Breaker, BreakerState
+from inspector.aws.queue import Queue
+from inspector.errors import MalformedEvent, QueueUnavailable, Unavailable
+from inspector.events import parse_message
+from inspector.metrics import BREAKER_OPEN, MESSAGES_MALFORMED
+from inspector.model import QueueMessage
+from inspector.settings import Settings
+from inspector.store import Database
+from inspector.worker.ingest import Ingest
+
+log = structlog.get_logger(__name__)
+
+
+class Consumer:
+    """Receives messages and ingests them. For one thread; `breaker` may be read by others."""
+
+    def __init__(self, db: Database, queue: Queue, ingest: Ingest, settings: Settings) -> None:
+        self.breaker = Breaker()
+        self._db = db
+        self._queue = queue
+        self._ingest = ingest
+        self._settings = settings
+
+    def run_once(self) -> float:
+        """One long poll, and all that follows from it. Returns the seconds to wait before the next.
+
+        Raises DatabaseUnavailable before anything is received, and BucketUnavailable when keys could not be
+        looked at: their messages come again.
+        """
+        if not self.breaker.allow():
+            return self.breaker.retry_in_s
+        self._db.ping()
+        try:
+            messages = self._queue.receive(
+                wait_s=self._settings.poll_wait_s, visibility_s=self._settings.visibility_timeout_s
+            )
+            self._succeeded()
+            self.handle(messages)
+        except QueueUnavailable as exc:
+            self._failed(exc)
+        return 0.0
+
+    def handle(self, messages: list[QueueMessage]) -> None:
+        """Ingest each message, then delete it; hand back the rest when a service cannot be reached."""
+        for position, message in enumerate(messages):
+            try:
+                self._handle_one(message)
+            except QueueUnavailable:
+                raise
+            except Unavailable:
+                self._queue.release(messages[position:])
+                raise
+            except Exception:
+                # It comes again when its visibility ends, and is dead-lettered by SQS in the end.
+                log.exception("message_not_handled", message_id=message.message_id)
+            else:
+                self._queue.delete([message])
+
+    def _handle_one(self, message: QueueMessage) -> None:
+        try:
+            events = parse_message(message.body)
+            foreign = next((e for e in events if e.bucket != self._settings.bucket), None)
+            if foreign is not None:
+                raise MalformedEvent(f"bucket {foreign.bucket!r} is not inspected here")
+        except MalformedEvent as exc:
+            log.warning("message_malformed", message_id=message.message_id, reason=str(exc))
+            MESSAGES_MALFORMED.inc()
+            self._queue.dead_letter(message.body, str(exc))
+            return
+        for event in events:
+            self._ingest.look_at(event.key, event)
+
+    def _succeeded(self) -> None:
+        if self.breaker.state is not BreakerState.CLOSED:
+            log.info("queue_reachable_again")
+        self.breaker.succeeded()
+        BREAKER_OPEN.set(0)
+
+    def _failed(self, exc: QueueUnavailable) -> None:
+        self.breaker.failed()
+        is_open = self.breaker.state is BreakerState.OPEN
+        BREAKER_OPEN.set(is_open)
+        log.warning("queue_unavailable", error=str(exc), breaker=self.breaker.state)

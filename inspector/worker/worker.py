@@ -1,0 +1,121 @@
+"""The worker process: equal threads, each a loop, and a main thread that watches them.
+
+    inspect     claims jobs and inspects videos
+    consume     queue messages → jobs
+    sweep       bucket listing → jobs
+    letters     failed jobs → dead-letter queue
+    listen      wakes `inspect` when a job is queued anywhere
+    heartbeat   renews the lease, and shows that this worker lives
+
+A thread that ends unasked takes the whole process down, visibly: the supervisor starts a new one.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Final
+
+import structlog
+
+from inspector.aws.breaker import BreakerState
+from inspector.aws.bucket import Bucket
+from inspector.aws.queue import Queue
+from inspector.settings import Settings
+from inspector.store import Database
+from inspector.store.listen import JobListener
+from inspector.worker.attempt import Attempts
+from inspector.worker.consumer import Consumer
+from inspector.worker.dead_letters import DeadLetters
+from inspector.worker.heartbeat import Heartbeat
+from inspector.worker.ingest import Ingest
+from inspector.worker.inspect import Inspection
+from inspector.worker.loop import Loop
+from inspector.worker.sweep import Sweep
+
+log = structlog.get_logger(__name__)
+
+_WATCH_S: Final = 0.1
+_ABANDON_POLL_AFTER_S: Final = 2.0  # what an abandoned long poll still receives comes again, or is swept
+
+
+class Worker:
+    """All loops of one worker process."""
+
+    def __init__(self, db: Database, bucket: Bucket, queue: Queue, settings: Settings) -> None:
+        self._db = db
+        self._settings = settings
+        self._stop_asked = False
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._listener = JobListener(db)
+        ingest = Ingest(db, bucket, settings)
+        consumer = Consumer(db, queue, ingest, settings)
+        self._sweep = Sweep(db, bucket, ingest, settings)
+        self._heartbeat = Heartbeat(
+            db,
+            settings,
+            stop=self._stop,
+            breaker_open=lambda: consumer.breaker.state is not BreakerState.CLOSED,
+        )
+        attempts = Attempts(
+            db,
+            bucket,
+            ingest,
+            Inspection(db, bucket, settings),
+            self._heartbeat,
+            settings,
+            stop=self._stop,
+            wake=self._wake,
+        )
+        self._loops = [
+            Loop("inspect", attempts.run_once, self._stop),
+            Loop("consume", consumer.run_once, self._stop),
+            Loop("sweep", self._sweep_once, self._stop),
+            Loop("letters", DeadLetters(db, queue, settings).run_once, self._stop),
+            Loop("listen", self._listen_once, self._stop),
+            Loop("heartbeat", self._heartbeat.run_once, self._stop),
+        ]
+
+    def run(self) -> int:
+        """Work until SIGTERM or SIGINT. Returns the exit code: 1 if a thread died."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask_to_stop)
+        log.info("worker_started", worker=self._heartbeat.worker_id)
+        for loop in self._loops:
+            loop.start()
+        died = self._watch()
+        self._stop_all()
+        log.info("worker_stopped", worker=self._heartbeat.worker_id, died=died)
+        return 1 if died else 0
+
+    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop_asked = True
+
+    def _watch(self) -> str | None:
+        """Wait until we are asked to stop, or a thread has died. Returns the name of that thread."""
+        while not self._stop_asked:
+            dead = next((loop.name for loop in self._loops if not loop.alive), None)
+            if dead is not None:
+                return dead
+            self._stop.wait(_WATCH_S)
+        return None
+
+    def _stop_all(self) -> None:
+        self._stop.set()
+        self._wake.set()
+        for loop in self._loops:
+            patience_s = _ABANDON_POLL_AFTER_S if loop.name == "consume" else self._settings.shutdown_grace_s
+            if not loop.join(patience_s):
+                log.info("loop_abandoned", loop=loop.name)
+        self._heartbeat.leave()
+        self._listener.close()
+
+    def _sweep_once(self) -> float:
+        return 0.0 if self._sweep.run_once() else self._settings.idle_poll_s
+
+    def _listen_once(self) -> float:
+        if self._listener.wait(1.0):
+            self._wake.set()
+        return 0.0
