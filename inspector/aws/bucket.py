@@ -62,7 +62,14 @@ class Bucket:
     @remote(BucketUnavailable)
     def check(self) -> None:
         """Raise BucketUnavailable unless the bucket answers."""
-        self.client.head_bucket(Bucket=self.name)
+        try:
+            self.client.head_bucket(Bucket=self.name)
+        except ClientError as exc:
+            if http_status(exc) == 404:
+                raise BucketUnavailable(
+                    f"bucket {self.name} does not exist: run `inspector bootstrap`"
+                ) from exc
+            raise
 
     @remote(BucketUnavailable)
     def head(self, key: str, version_id: str | None = None) -> ObjectState | None:
@@ -75,7 +82,7 @@ class Bucket:
             if http_status(exc) not in _NOTHING_THERE:
                 raise
         # HEAD answers have no body: a missing bucket or an expired token look just the same.
-        self.client.head_bucket(Bucket=self.name)
+        self.check()
         return None
 
     @remote(BucketUnavailable)

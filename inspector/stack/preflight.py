@@ -1,0 +1,101 @@
+"""What must be true before anything starts; each fault is one line that says what to type."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from inspector.errors import ConfigError
+from inspector.settings import Settings
+
+LEAST_FFMPEG: Final = (5, 1)  # the first with -fps_mode
+
+_INSTALLERS: Final = {
+    "apt-get": "sudo apt-get install ffmpeg",
+    "dnf": "sudo dnf install ffmpeg",
+    "brew": "brew install ffmpeg",
+    "apk": "sudo apk add ffmpeg",
+}
+
+
+def preflight(settings: Settings, *, ports: dict[int, str] | None = None) -> None:
+    """Check the programs, the data folder and the ports that will be bound.
+
+    ports: port → the setting that changes it. Raises ConfigError with one line for each fault.
+    """
+    checks: list[Callable[[], None]] = [check_ffmpeg, lambda: check_data_dir(settings.data_dir)]
+    for port, setting in (ports or {}).items():
+        checks.append(lambda port=port, setting=setting: check_port(port, setting))  # type: ignore[misc]
+    faults = []
+    for check in checks:
+        try:
+            check()
+        except ConfigError as exc:
+            faults.append(str(exc))
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+def check_ffmpeg() -> None:
+    """Raise ConfigError unless ffmpeg and ffprobe are installed and new enough."""
+    for tool in ("ffmpeg", "ffprobe"):
+        path = shutil.which(tool)
+        if path is None:
+            raise ConfigError(f"{tool} is not installed: {_how_to_install()}")
+        version = _version_of(path)
+        if version is not None and version < LEAST_FFMPEG:
+            found, least = (".".join(map(str, v)) for v in (version, LEAST_FFMPEG))
+            raise ConfigError(
+                f"{path} is version {found}, but {least} or newer is needed: {_how_to_install()}"
+            )
+
+
+def check_data_dir(folder: Path) -> None:
+    """Make the data folder. Raises ConfigError unless files can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0" * 4096)
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot write to the data folder {folder.absolute()} ({exc.strerror}): "
+            "make it writable, or set INSPECTOR_DATA_DIR"
+        ) from exc
+
+
+def check_port(port: int, setting: str, host: str = "127.0.0.1") -> None:
+    """Raise ConfigError if the port is in use or not permitted; `setting` names the way out."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            raise ConfigError(
+                f"port {port} of {host} cannot be used ({exc.strerror}): "
+                f"stop the program that uses it, or set {setting} to another port"
+            ) from exc
+
+
+def _version_of(path: str) -> tuple[int, int] | None:
+    """Major and minor version; None for builds from git, which are newer than any number says."""
+    try:
+        answer = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603 - a fixed program
+    except (OSError, subprocess.SubprocessError) as exc:
+        raise ConfigError(f"{path} cannot be started ({exc}): {_how_to_install()}") from exc
+    found = re.match(r"\w+ version n?(\d+)\.(\d+)", answer.stdout)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _how_to_install() -> str:
+    for installer, command in _INSTALLERS.items():
+        if shutil.which(installer):
+            return f"type `{command}`"
+    return "see https://ffmpeg.org/download.html"
