@@ -30,3 +30,19 @@ SWEEPS: Final = Counter("inspector_sweeps_total", "Sweeps ended, by their outcom
 RESTARTS: Final = Counter(
     "inspector_restarts_total", "Child processes restarted by the supervisor.", ["child"]
 )
+
+# the web
+HTTP_SECONDS: Final = Histogram(
+    "inspector_http_request_duration_seconds",
+    "Time until a response began, by its address's pattern.",
+    ["route", "status"],
+    buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+)
+STREAMS: Final = Gauge("inspector_streams", "Streams of status changes that are open.")
+BOARD_READS: Final = Counter(
+    "inspector_board_reads_total", "Look-ups of a status by key, by what answered them.", ["answered_by"]
+)
+FEEDER_RESTARTS: Final = Counter(
+    "inspector_feeder_restarts_total", "Times the status board's feeder was replaced."
+)
+WEB: Final = (HTTP_SECONDS, STREAMS, BOARD_READS, FEEDER_RESTARTS)

@@ -1,0 +1,91 @@
+"""Puts the web application together."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Flask, Response, g, request
+
+from inspector.api.board import StatusBoard
+from inspector.api.feeder import Feeder
+from inspector.api.finder import Finder
+from inspector.api.glance import WORKER_SILENT_S, Glance
+from inspector.api.guard import protect
+from inspector.api.health import HealthViews
+from inspector.api.keys import accept_keys
+from inspector.api.pages import PageViews
+from inspector.api.ports import ChangesFactory, ObjectSource, StatusSource
+from inspector.api.problems import handle_errors
+from inspector.api.status import StatusViews
+from inspector.api.stream import Streams
+from inspector.metrics import HTTP_SECONDS
+from inspector.settings import Settings
+
+_EXTENSION: Final = "inspector"
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What lives beside the requests of one app."""
+
+    feeder: Feeder
+    streams: Streams
+
+    def start(self) -> None:
+        """Begin to feed the board; after the fork, since threads do not survive one."""
+        self.feeder.start()
+
+    def stop(self) -> None:
+        """End streams and feeder."""
+        self.streams.stop()
+        self.feeder.stop()
+
+
+def create_app(
+    settings: Settings, source: StatusSource, changes_factory: ChangesFactory, bucket: ObjectSource
+) -> Flask:
+    """The web application over one database and one bucket. `background(app)` is still to be started.
+
+    Without its feeder it answers rightly too, only slower: every read asks the database.
+    """
+    board = StatusBoard(source)
+    feeder = Feeder(board, changes_factory)
+    finder = Finder(board, bucket, settings.bucket, settings.accepts_key)
+    # Half of the threads stay free for everything that ends by itself, health checks among it.
+    streams = Streams(finder, feeder, limit=settings.web_threads // 2)
+    glance = Glance(source, settings.bucket, silent_s=max(WORKER_SILENT_S, 3 * settings.heartbeat_s))
+
+    app = Flask(__name__)
+    app.extensions[_EXTENSION] = Background(feeder, streams)
+    accept_keys(app.url_map)
+    handle_errors(app)
+    _measure(app)
+    protect(app, settings)
+    app.before_request(feeder.ensure)
+    app.register_blueprint(StatusViews(board, finder, streams, settings.bucket).blueprint())
+    app.register_blueprint(HealthViews(glance, feeder).blueprint())
+    app.register_blueprint(PageViews(board, glance, settings.bucket).blueprint())
+    return app
+
+
+def background(app: Flask) -> Background:
+    """What `create_app` left to be started and stopped."""
+    started: Background = app.extensions[_EXTENSION]
+    return started
+
+
+def _measure(app: Flask) -> None:
+    """Time every response by the pattern of its address, never by the address: patterns are few."""
+
+    def start() -> None:
+        g.started_at = time.perf_counter()
+
+    def finish(response: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else "none"
+        HTTP_SECONDS.labels(route, response.status_code).observe(time.perf_counter() - g.started_at)
+        return response
+
+    app.before_request(start)
+    app.after_request(finish)

@@ -1,0 +1,122 @@
+"""Statuses as the JSON that docs/api.md describes. Times are seconds; moments are ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from inspector.api.keys import key_address
+from inspector.errors import RejectReason
+from inspector.model import DuplicateStatus, Evidence, MediaInfo, Segment, State, VideoStatus
+
+Json = dict[str, Any]
+
+#: What a person can do about each rejection.
+REMEDIES: Final[dict[RejectReason, str]] = {
+    RejectReason.EMPTY: "The file has no content: upload it again, completely.",
+    RejectReason.NOT_MEDIA: "The file is no audio or video: check that the right file was uploaded; an MP4 "
+    "that was cut off while recording can often be repaired with a tool such as untrunc.",
+    RejectReason.NO_VIDEO_STREAM: "The file has sound or pictures only: upload the version with the video.",
+    RejectReason.DISALLOWED_FORMAT: "Playlists and rare containers are not opened: upload the video itself, "
+    "for instance as MP4, MOV, MKV, WebM, AVI or TS.",
+    RejectReason.TOO_LARGE_BYTES: "Upload a smaller encoding, or raise INSPECTOR_MAX_SIZE_BYTES.",
+    RejectReason.TOO_LARGE_PIXELS: "Scale the video down, or raise INSPECTOR_MAX_PIXELS.",
+    RejectReason.TOO_MANY_STREAMS: "Keep only the video and its sound (ffmpeg -map 0:v:0 -map 0:a:0? "
+    "-c copy), or raise INSPECTOR_MAX_STREAMS.",
+    RejectReason.ZERO_DIMENSIONS: "The video has no picture size: export it again from its source.",
+    RejectReason.TOO_LONG: "Split the video, or raise INSPECTOR_MAX_DURATION_S.",
+    RejectReason.TOO_SHORT: "There is too little to compare; if it is meant so, lower "
+    "INSPECTOR_MIN_DURATION_S.",
+    RejectReason.UNREADABLE: "The file is damaged: check whether it plays, then upload it again or "
+    "encode it anew.",
+}
+_REMEDY_FAILED: Final = "All attempts were used up; once the cause is gone, redrive the dead-letter queue."
+
+
+def status_document(status: VideoStatus) -> Json:
+    """All that is known of one video."""
+    return {
+        "key": status.key,
+        "bucket": status.bucket,
+        "status": status.state.value,
+        "progress": _number(1.0 if status.state is State.DONE else status.progress),
+        "eta_s": _number(status.eta_s),
+        "scene_cuts": [_number(cut) for cut in status.scene_cuts],
+        "total_cuts": len(status.scene_cuts),
+        "duplicates": [_duplicate(duplicate) for duplicate in status.duplicates],
+        "media": None if status.media is None else _media(status.media),
+        "error": _error(status),
+        "attempts": status.attempts,
+        "timestamps": {
+            "created": _moment(status.created_at),
+            "queued": _moment(status.queued_at),
+            "started": _moment(status.started_at),
+            "finished": _moment(status.finished_at),
+            "updated": _moment(status.updated_at),
+        },
+        "revision": status.revision,
+        "truncated": status.truncated,
+        "size_bytes": status.size_bytes,
+        "sha256": status.sha256,
+        "links": {"self": key_address(status.key)},
+    }
+
+
+def page_document(videos: list[VideoStatus], following: str | None) -> Json:
+    """One page of videos; following: the address of the next page, if there is one."""
+    return {"videos": [status_document(status) for status in videos], "next": following}
+
+
+def _duplicate(duplicate: DuplicateStatus) -> Json:
+    return {
+        "key": duplicate.key,
+        "bucket": duplicate.bucket,
+        "verdict": duplicate.verdict.value,
+        "score": _number(duplicate.score),
+        "speed": _number(duplicate.speed),
+        "segments": [_segment(segment) for segment in duplicate.segments],
+        "evidence": _evidence(duplicate.evidence),
+        "links": {"status": key_address(duplicate.key)},
+    }
+
+
+def _segment(segment: Segment) -> Json:
+    return {
+        "start_s": _number(segment.a_start_s),
+        "end_s": _number(segment.a_end_s),
+        "duplicate_start_s": _number(segment.b_start_s),
+        "duplicate_end_s": _number(segment.b_end_s),
+        "score": _number(segment.score),
+    }
+
+
+def _evidence(evidence: Evidence) -> Json:
+    return {**asdict(evidence), "weights": {name: _number(w) for name, w in evidence.weights.items()}}
+
+
+def _media(media: MediaInfo) -> Json:
+    return {k: _number(v) if isinstance(v, float) else v for k, v in asdict(media).items()}
+
+
+def _error(status: VideoStatus) -> Json | None:
+    """What is wrong. A job that waits for its next attempt also says why the last one failed."""
+    if status.reason is None and status.error is None:
+        return None
+    reason = status.reason or "attempt_failed"
+    error: Json = {"reason": reason, "detail": status.error}
+    if status.state is State.FAILED:
+        error["remedy"] = _REMEDY_FAILED
+    elif reason in REMEDIES:
+        error["remedy"] = REMEDIES[RejectReason(reason)]
+    return error
+
+
+def _number(value: float | None) -> float | None:
+    """Microseconds are enough, and JSON knows neither NaN nor infinity."""
+    return round(value, 6) if value is not None and math.isfinite(value) else None
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,97 @@
+"""Errors as problem+json (RFC 9457): ours, the services' and those of Flask itself.
+
+`type` is stable: programs may compare it. `urn:inspector:problem:` followed by one of: `not-found`,
+`bad-key`, `bad-parameter`, `unauthorized`, `unknown-host`, `too-large`, `too-many-streams`,
+`database-unavailable`, `bucket-unavailable`, `unavailable`, or for an error of HTTP itself by its name, such
+as `method-not-allowed` or `internal-server-error`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from inspector.errors import BucketUnavailable, DatabaseUnavailable, Unavailable
+
+TYPE_PREFIX: Final = "urn:inspector:problem:"
+RETRY_AFTER_S: Final = 5
+
+_TITLES: Final = {
+    "not-found": "Not found",
+    "bad-key": "Unreadable key",
+    "bad-parameter": "Unreadable parameter",
+    "unauthorized": "A token is needed",
+    "unknown-host": "Unknown host",
+    "too-large": "Request too large",
+    "too-many-streams": "Too many streams",
+    "database-unavailable": "The database cannot be asked",
+    "bucket-unavailable": "The bucket cannot be asked",
+    "unavailable": "A service cannot be asked",
+}
+
+log = structlog.get_logger(__name__)
+
+
+class Problem(Exception):
+    """An answer that is an error. slug: the end of its type; detail: what happened here, in plain words."""
+
+    def __init__(self, status: int, slug: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.slug = slug
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+def handle_errors(app: Flask) -> None:
+    """Answer every error of this app as a problem."""
+    app.register_error_handler(Problem, _from_problem)
+    app.register_error_handler(Unavailable, _from_unavailable)
+    app.register_error_handler(HTTPException, _from_http)
+    app.register_error_handler(Exception, _from_surprise)
+
+
+def _from_problem(problem: Problem) -> Response:
+    title = _TITLES[problem.slug]
+    return _respond(problem.status, problem.slug, title, problem.detail, problem.headers)
+
+
+def _from_unavailable(exc: Unavailable) -> Response:
+    slug = "unavailable"
+    if isinstance(exc, DatabaseUnavailable):
+        slug = "database-unavailable"
+    elif isinstance(exc, BucketUnavailable):
+        slug = "bucket-unavailable"
+    log.warning("request_unanswerable", path=request.path, problem=str(exc))
+    detail = f"{_TITLES[slug]} now; try again in a few seconds."
+    return _respond(503, slug, _TITLES[slug], detail, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _from_http(exc: HTTPException) -> Response:
+    kept = {name: value for name, value in exc.get_headers() if name in ("Allow", "Location", "Retry-After")}
+    slug = "too-large" if exc.code == 413 else exc.name.lower().replace(" ", "-")
+    return _respond(exc.code or 500, slug, exc.name, exc.description or exc.name, kept)
+
+
+def _from_surprise(exc: Exception) -> Response:
+    log.error("request_failed", path=request.path, exc_info=exc)
+    title = "Internal Server Error"
+    return _respond(500, "internal-server-error", title, "This is our fault; the log says more.", {})
+
+
+def _respond(status: int, slug: str, title: str, detail: str, headers: Mapping[str, str]) -> Response:
+    body = {
+        "type": TYPE_PREFIX + slug,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.full_path.rstrip("?"),
+    }
+    response = Response(json.dumps(body) + "\n", status, content_type="application/problem+json")
+    response.headers.extend(headers)
+    return response

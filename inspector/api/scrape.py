@@ -1,0 +1,101 @@
+"""The web's metrics: its own, and gauges derived from PostgreSQL at the moment of the scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from inspector import metrics
+from inspector.api.feeder import Feeder
+from inspector.api.glance import Glance
+from inspector.errors import DatabaseUnavailable
+from inspector.model import ALGORITHM, Overview, State
+
+
+def build_registry(glance: Glance, feeder: Feeder, version: str) -> CollectorRegistry:
+    """What one web process tells Prometheus.
+
+    A registry of its own: the workers' gauges of the default one would say 0 here, and be believed.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    for own in (ProcessCollector, PlatformCollector, GCCollector):
+        own(registry=registry)
+    for metric in metrics.WEB:
+        registry.register(metric)
+    registry.register(Derived(glance, feeder, version))
+    return registry
+
+
+class Derived(Collector):
+    """Gauges that are read off the database and the board when somebody asks."""
+
+    def __init__(self, glance: Glance, feeder: Feeder, version: str) -> None:
+        self._glance = glance
+        self._feeder = feeder
+        self._version = version
+
+    def describe(self) -> list[Metric]:
+        """Nothing is asked of the database for a registration."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        build = {"version": self._version, "algorithm": str(ALGORITHM)}
+        yield InfoMetricFamily("inspector_build", "What runs here.", value=build)
+        live = self._feeder.state.live
+        yield _gauge("inspector_feeder_live", "1 while the status board hears changes.", live)
+        try:
+            overview = self._glance.overview()
+        except DatabaseUnavailable:
+            yield _gauge("inspector_database_up", "1 while PostgreSQL answers.", 0)
+            return
+        yield _gauge("inspector_database_up", "1 while PostgreSQL answers.", 1)
+        yield from self._of(overview)
+
+    def _of(self, overview: Overview) -> Iterator[Metric]:
+        alive = self._glance.alive(overview)
+        yield _jobs(overview)
+        yield _gauge(
+            "inspector_oldest_queued_seconds",
+            "How long the oldest queued job has waited; 0 if none does.",
+            overview.oldest_queued_s or 0.0,
+        )
+        yield _gauge("inspector_workers_alive", "Workers whose hearts beat.", len(alive))
+        yield _heartbeats(overview)
+        yield _gauge(
+            "inspector_queue_breaker_open",
+            "1 while a living worker cannot reach the queue.",
+            any(worker.breaker_open for worker in alive),
+        )
+        yield _gauge(
+            "inspector_sweep_blocked",
+            "1 while a sweep waits for --confirm-removals.",
+            overview.sweep_blocked is not None,
+        )
+        if overview.sweep_age_s is not None:
+            help_text = "Time since the last sweep ended."
+            yield _gauge("inspector_sweep_age_seconds", help_text, overview.sweep_age_s)
+
+
+def _jobs(overview: Overview) -> Metric:
+    """Every state is there, with 0 if need be: a missing series is no alert."""
+    family = GaugeMetricFamily("inspector_jobs", "Videos by the state of their job.", labels=["state"])
+    for state in State:
+        if state is not State.PENDING:
+            family.add_metric([state.value], overview.jobs.get(state, 0))
+    return family
+
+
+def _heartbeats(overview: Overview) -> Metric:
+    family = GaugeMetricFamily(
+        "inspector_worker_heartbeat_age_seconds", "Time since a worker's last heartbeat.", labels=["worker"]
+    )
+    for worker in overview.workers:
+        family.add_metric([worker.worker_id], worker.heartbeat_age_s)
+    return family
+
+
+def _gauge(name: str, help_text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, help_text, value=float(value))

@@ -1,0 +1,149 @@
+"""Runs the web application under gunicorn: one worker process with many threads.
+
+One process, because the status board is a memory: two would answer from two. gunicorn's parent replaces the
+worker if it dies or hangs, and owns the listening socket meanwhile, so that connections wait instead of
+failing.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
+
+from inspector.api.app import background
+from inspector.errors import ConfigError
+from inspector.settings import Settings
+
+GRACE_S: Final = 5  # for requests in flight; streams end by themselves within a second
+HANG_S: Final = 60  # a worker whose main loop is silent for so long is replaced
+BACKLOG: Final = 256
+MAX_REQUEST_LINE: Final = 8190  # gunicorn's own limit; a key of 1,024 bytes takes 3,072 percent-encoded
+
+log = structlog.get_logger(__name__)
+
+
+def serve(settings: Settings, app_factory: Callable[[], Flask]) -> None:
+    """Serve until SIGTERM or SIGINT, then return. For the main thread only.
+
+    app_factory runs in the worker process, after the fork: it may open connections and start threads.
+    Raises ConfigError if the address cannot be listened on, or the application cannot be built.
+    """
+    listener = listen(settings.host, settings.port)
+    try:
+        _Server(listener, settings.web_threads, app_factory).run()
+    except SystemExit as exc:
+        if exc.code not in (None, 0):
+            raise ConfigError("the web server could not start its worker; the log says why") from exc
+    finally:
+        listener.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigError, naming the remedy."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as exc:
+        raise ConfigError(f"{host} is no address to listen on: {exc.strerror}; set INSPECTOR_HOST") from exc
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as exc:
+        listener.close()
+        raise ConfigError(_bind_fault(host, port, exc)) from exc
+    return listener
+
+
+def _bind_fault(host: str, port: int, exc: OSError) -> str:
+    if exc.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use: stop what listens there, or set INSPECTOR_PORT"
+    if exc.errno == errno.EACCES:
+        return f"port {port} on {host} is not permitted: set INSPECTOR_PORT to 1024 or more"
+    return f"cannot listen on {host}, port {port}: {os.strerror(exc.errno or 0)}; set INSPECTOR_HOST"
+
+
+class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's threaded worker; when it is asked to stop, it asks the streams to end."""
+
+    stop_streams: Callable[[], None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM. Only the first one counts: a second may come while the flag is being set."""
+        first = self.alive
+        super().handle_exit(sig, frame)
+        if first and self.stop_streams is not None:
+            self.stop_streams()
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGINT and SIGQUIT: as gentle, since streams end at once and the grace is short."""
+        self.handle_exit(sig, frame)
+
+
+class _Log(Logger):  # type: ignore[misc]
+    """Leaves gunicorn's words to the handlers of the root logger, and its chatter out."""
+
+    def setup(self, cfg: Any) -> None:
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.WARNING)
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn with our configuration and nobody else's: no file and no environment variable is read."""
+
+    def __init__(self, listener: socket.socket, threads: int, app_factory: Callable[[], Flask]) -> None:
+        self._listener = listener
+        self._threads = threads
+        self._app_factory = app_factory
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = {
+            "bind": f"fd://{self._listener.fileno()}",
+            "workers": 1,
+            "worker_class": _Worker,
+            "threads": self._threads,
+            "worker_connections": max(1000, 2 * self._threads),
+            "timeout": HANG_S,
+            "graceful_timeout": GRACE_S,
+            "limit_request_line": MAX_REQUEST_LINE,
+            "logger_class": _Log,
+            "accesslog": None,
+            "control_socket_disable": True,
+            "post_worker_init": _start,
+            "worker_exit": _stop,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._app_factory()
+
+
+def _start(worker: _Worker) -> None:
+    """In the worker, once the application is built."""
+    living = background(worker.wsgi)
+    worker.stop_streams = living.streams.stop
+    living.start()
+    log.info("web_started", pid=os.getpid())
+
+
+def _stop(_server: object, worker: _Worker) -> None:
+    """In the worker, at its end; the application is missing if it could not be built."""
+    if isinstance(getattr(worker, "wsgi", None), Flask):
+        background(worker.wsgi).stop()
+        log.info("web_stopped", pid=os.getpid())

@@ -1,0 +1,124 @@
+"""`/status`: all videos, one video, or the stream of one video's changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, request
+
+from inspector.api.board import StatusBoard
+from inspector.api.documents import page_document, status_document
+from inspector.api.finder import Finder
+from inspector.api.keys import key_from_path, key_from_query
+from inspector.api.problems import Problem
+from inspector.api.stream import Streams
+from inspector.model import State, VideoStatus
+
+PAGE_LIMIT: Final = 50
+MAX_PAGE_LIMIT: Final = 200
+MAX_ID: Final = 2**63 - 1
+EVENT_STREAM: Final = "text/event-stream"
+_PREFIX: Final = "/status/"
+
+
+class StatusViews:
+    """The views of `/status`; `blueprint` puts them under their addresses."""
+
+    def __init__(self, board: StatusBoard, finder: Finder, streams: Streams, bucket: str) -> None:
+        self._board = board
+        self._finder = finder
+        self._streams = streams
+        self._bucket = bucket
+
+    def blueprint(self) -> Blueprint:
+        views = Blueprint("status", __name__)
+        views.add_url_rule("/status", view_func=self.many)
+        views.add_url_rule(f"{_PREFIX}<s3key:key>", view_func=self.one)
+        return views
+
+    def many(self) -> Response:
+        """`GET /status`: newest first; `?limit=`, `?before=`, `?state=`, or one video by `?key=`."""
+        key = key_from_query(request.query_string)
+        if key is not None:
+            return self._answer(key)
+        limit, before, state = page_parameters()
+        videos = self._board.page(self._bucket, before=before, limit=limit + 1, state=state)
+        following = next_address(videos, limit, state)
+        links = {"Link": f'<{following}>; rel="next"'} if following else {}
+        return _json(page_document(videos[:limit], following), links)
+
+    def one(self, key: str) -> Response:
+        """`GET /status/<key>`. The key is read from the raw path: routing would forgive bad UTF-8."""
+        key = key_from_path(request.environ["PATH_INFO"], _PREFIX) if key else key
+        return self._answer(key) if key else self.many()
+
+    def _answer(self, key: str) -> Response:
+        status = self._finder.find(key)
+        if status is None:
+            raise Problem(
+                404, "not-found", "No video has this key or file name, nor has the bucket an object."
+            )
+        if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) == EVENT_STREAM:
+            return self._stream(status)
+        response = _json(status_document(status))
+        # From the body, not the revision: two rows share that number, so it may stay while the text changes.
+        response.add_etag(weak=True)
+        response.make_conditional(request.environ)
+        return response
+
+    def _stream(self, status: VideoStatus) -> Response:
+        if status.state.final and request.headers.get("Last-Event-ID") == str(status.revision):
+            return Response(status=204)  # tells an EventSource that has seen the end not to come back
+        self._streams.enter()
+        events: Iterator[bytes] = self._streams.events(status)
+        response = Response(events, content_type=EVENT_STREAM)
+        response.headers.update({"Cache-Control": "no-store", "Vary": "Accept", "X-Accel-Buffering": "no"})
+        response.call_on_close(self._streams.leave)
+        return response
+
+
+def page_parameters() -> tuple[int, int | None, State | None]:
+    """`limit`, `before` and `state` of this request. Raises Problem (400)."""
+    limit = _whole_number("limit", 1, MAX_PAGE_LIMIT)
+    before = _whole_number("before", 1, MAX_ID)
+    return PAGE_LIMIT if limit is None else limit, before, _state()
+
+
+def next_address(videos: list[VideoStatus], limit: int, state: State | None) -> str | None:
+    """Where the videos after the first `limit` are; None if there are no more."""
+    if len(videos) <= limit:
+        return None
+    query: dict[str, Any] = {"limit": limit, "before": videos[limit - 1].video_id}
+    if state is not None:
+        query["state"] = state.value
+    return f"/status?{urlencode(query)}"
+
+
+def _whole_number(name: str, least: int, most: int) -> int | None:
+    text = request.args.get(name)
+    if text is None:
+        return None
+    # Longer texts are out of range; `isdigit` alone would let ٣ and ² through.
+    if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
+        return int(text)
+    raise Problem(400, "bad-parameter", f"{name} must be a whole number from {least} to {most}.")
+
+
+def _state() -> State | None:
+    text = request.args.get("state")
+    stored = [state.value for state in State if state is not State.PENDING]
+    if text is None:
+        return None
+    if text not in stored:
+        raise Problem(400, "bad-parameter", f"state must be one of {', '.join(stored)}.")
+    return State(text)
+
+
+def _json(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    body = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    response = Response(body, content_type="application/json")
+    response.headers.update({"Cache-Control": "no-cache", "Vary": "Accept", **(headers or {})})
+    return response
