@@ -24,6 +24,10 @@ MAX_MESSAGE_BYTES: Final = 256 * 1024  # body and attributes; AWS takes 1 MiB si
 MAX_REASON_CHARS: Final = 1000
 _RESERVED_BYTES: Final = 16 * 1024  # of a message, for its attributes
 
+# What is said of a receipt that has expired; LocalStack calls some of them a fault of the server.
+_EXPIRED: Final = frozenset(
+    {"ReceiptHandleIsInvalid", "InvalidParameterValueException", "MessageNotInflight"}
+)
 _MISSING_QUEUE: Final = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
 # Characters that SQS refuses: all but tab, line feed, carriage return and XML 1.0's ranges.
 _REFUSED: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -127,17 +131,16 @@ class Queue:
     def _batch(
         self, messages: list[QueueMessage], call: Callable[..., Any], extra: dict[str, Any]
     ) -> list[QueueMessage]:
-        """Do one batch. Returns the messages that the server failed on; our own faults are not repeated."""
-        entries = [
-            {"Id": str(i), "ReceiptHandle": message.receipt_handle, **extra}
-            for i, message in enumerate(messages)
-        ]
-        failed = self._call(self.name, call, Entries=entries).get("Failed", ())
-        for fault in failed:
-            if fault["SenderFault"]:
-                message = messages[int(fault["Id"])]
+        """Do one batch. Returns the messages to try again: those that failed, but not for being expired."""
+        entries = [{"Id": str(i), "ReceiptHandle": m.receipt_handle, **extra} for i, m in enumerate(messages)]
+        again = []
+        for fault in self._call(self.name, call, Entries=entries).get("Failed", ()):
+            message = messages[int(fault["Id"])]
+            if fault["SenderFault"] or fault["Code"] in _EXPIRED:
                 log.info("receipt_expired", message_id=message.message_id, code=fault["Code"])
-        return [messages[int(fault["Id"])] for fault in failed if not fault["SenderFault"]]
+            else:
+                again.append(message)
+        return again
 
     def _call(self, queue: str, call: Callable[..., Any], **arguments: Any) -> Any:
         """Call SQS with the queue's URL, which is looked up once, and again after the queue was missing."""

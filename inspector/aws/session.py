@@ -5,12 +5,14 @@ botocore's own retries are off, because `inspector.aws.remote` retries with tena
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from botocore.loaders import Loader, create_loader
 from localstack_client.config import get_service_endpoint
 
 from inspector.errors import ConfigError
@@ -90,9 +92,16 @@ def _make(settings: Settings, service: str, url: str | None, **config: Any) -> A
 def _session(*, emulator: bool) -> tuple[boto3.Session, dict[str, str]]:
     """A session, and the credentials to pass on: none where the environment has some of its own."""
     core = botocore.session.get_session()
+    core.register_component("data_loader", _loader())
     if not emulator:
         return boto3.Session(botocore_session=core), {}
     # An emulator needs no role of the machine; asking the metadata service would only cost seconds.
     core.get_component("credential_provider").remove("iam-role")
     missing = core.get_credentials() is None
     return boto3.Session(botocore_session=core), dict(_EMULATOR_CREDENTIALS) if missing else {}
+
+
+@functools.cache
+def _loader() -> Loader:
+    """Reads the descriptions of the services, once a process: most of the time of a new client."""
+    return create_loader()
