@@ -1,0 +1,17 @@
+"""Who looks alike: landmarks for the index, votes for candidates, and the full comparison of two
+fingerprints.
+"""
+
+from inspector.matching.candidates import find_candidates
+from inspector.matching.compare import compare
+from inspector.matching.landmarks import make_landmarks, query_landmarks
+from inspector.matching.verdict import decide_verdict, identical
+
+__all__ = [
+    "compare",
+    "decide_verdict",
+    "find_candidates",
+    "identical",
+    "make_landmarks",
+    "query_landmarks",
+]

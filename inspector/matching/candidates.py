@@ -1,0 +1,75 @@
+"""From occurrences of a query's tokens to the contents worth comparing in full.
+
+Every occurrence votes for (content, time offset); a content is a candidate if several moments of the query vote for
+about the same offset. Rare tokens weigh more. Source: Wang, "An industrial-strength audio search algorithm",
+2003.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.model import Candidate, IntArray, Postings
+
+#: Offsets within a bin agree; bins are counted together with their right neighbour, so that none is split.
+BIN_MS: Final = 750
+#: So many different moments of the query must vote alike: one proves nothing.
+LEAST_MOMENTS: Final = 2
+
+
+def find_candidates(postings: Postings, *, limit: int = 1000) -> list[Candidate]:
+    """Contents with consistent votes, most votes first (then by id); at most `limit`, which is a guard,
+    not a rank.
+    """
+    if not len(postings.tokens):
+        return []
+    weight = _rarity(postings.tokens)
+    offset_ms = postings.times_ms - postings.query_times_ms
+    _, content = np.unique(postings.content_ids, return_inverse=True)
+    bins = (offset_ms - offset_ms.min()) // BIN_MS
+    width = int(bins.max()) + 3
+    # each occurrence stands in its own bin and, as right neighbour, in the one before
+    place = np.concatenate((content * width + bins + 1, content * width + bins))
+    moment = np.tile(postings.query_times_ms, 2)
+    places, votes, moments = _count(place, moment, np.tile(weight, 2))
+    middle_ms = (places % width) * BIN_MS + int(offset_ms.min())
+    ids = np.unique(postings.content_ids)
+    return _best(ids[places // width], votes, moments, middle_ms, limit)
+
+
+def _rarity(tokens: IntArray) -> NDArray[np.float64]:
+    """A token that occurs n times weighs 1/√n at each."""
+    _, inverse, counts = np.unique(tokens, return_inverse=True, return_counts=True)
+    return np.asarray(1 / np.sqrt(counts[inverse]))
+
+
+def _count(
+    place: IntArray, moment: IntArray, weight: NDArray[np.float64]
+) -> tuple[IntArray, NDArray[np.float64], IntArray]:
+    """Per place: votes, and different moments. A moment votes once per place, with its weightiest token."""
+    order = np.lexsort((-weight, moment, place))
+    place, moment, weight = place[order], moment[order], weight[order]
+    first = np.ones(len(place), dtype=np.bool_)
+    first[1:] = (place[1:] != place[:-1]) | (moment[1:] != moment[:-1])
+    places, inverse = np.unique(place[first], return_inverse=True)
+    return places, np.bincount(inverse, weights=weight[first]), np.bincount(inverse)
+
+
+def _best(
+    ids: IntArray, votes: NDArray[np.float64], moments: IntArray, middle_ms: IntArray, limit: int
+) -> list[Candidate]:
+    """The best place of each content, if enough moments vote for it."""
+    enough = moments >= LEAST_MOMENTS
+    ids, votes, middle_ms = ids[enough], votes[enough], middle_ms[enough]
+    order = np.lexsort((middle_ms, -votes, ids))
+    ids, votes, middle_ms = ids[order], votes[order], middle_ms[order]
+    best = np.ones(len(ids), dtype=np.bool_)
+    best[1:] = ids[1:] != ids[:-1]
+    found = [
+        Candidate(content_id=int(i), votes=float(v), offset_ms=int(o))
+        for i, v, o in zip(ids[best], votes[best], middle_ms[best], strict=True)
+    ]
+    return sorted(found, key=lambda c: (-c.votes, c.content_id))[:limit]

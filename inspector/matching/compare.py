@@ -1,0 +1,126 @@
+"""The full comparison of two fingerprints: lines are proposed, looked along, and the best stretches kept.
+
+The result depends on the two fingerprints alone, and says the same whichever comes first: the pair is put
+into one order before anything is computed, and the answer is turned round if need be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from inspector.matching.alignment import match_cuts
+from inspector.matching.evidence import CUT_TOLERANCE_S, LineView, Stretch
+from inspector.matching.hashes import VARIANTS
+from inspector.matching.proposals import propose_lines
+from inspector.matching.verdict import decide_verdict
+from inspector.model import Evidence, Fingerprint, Match, Segment
+
+#: The nats at which a pair is as likely a copy as not (they pay for the many lines tried and for the rarity
+#: of copies), and the nats that change the odds by e: observations are not quite independent.
+EVEN_NATS: Final = 14.0
+NATS_PER_ODDS: Final = 5.0
+#: A match below this score is not told at all.
+LEAST_SCORE: Final = 0.02
+#: With so many nats on the untouched picture no mirrored or turned one is looked for.
+ENOUGH_NATS: Final = 60.0
+#: Cuts at equal absolute times count as evidence from three on.
+ABSOLUTE_CUTS: Final = 3
+#: A further stretch needs so many nats of its own.
+FURTHER_NATS: Final = 6.0
+
+
+def compare(a: Fingerprint, b: Fingerprint, *, offsets_ms: Sequence[int] = ()) -> Match | None:
+    """What a and b share; None if there is nothing above chance.
+
+    offsets_ms: where the index believes b to lie (b minus a). They are not used: a hint may depend on what
+    else is in the index, and the result must not.
+    """
+    del offsets_ms
+    if _order(a) <= _order(b):
+        return _compare(a, b)
+    match = _compare(b, a)
+    return match.flipped() if match else None
+
+
+def _order(f: Fingerprint) -> tuple[float, bytes, bytes, bytes]:
+    return f.duration_s, f.frame_hashes.tobytes(), f.sound_hashes.tobytes(), f.cuts_s.tobytes()
+
+
+def _compare(a: Fingerprint, b: Fingerprint) -> Match | None:
+    """a: the shorter one."""
+    found: list[Stretch] = []
+    for variant in range(len(VARIANTS)):
+        for line in propose_lines(a, b, variant):
+            found += LineView(a, b, line).stretches()
+        if max((s.nats for s in found), default=0.0) >= ENOUGH_NATS:
+            break
+    kept = _without_overlaps(found)
+    if not kept:
+        return None
+    return _match(a, b, kept)
+
+
+def _without_overlaps(found: list[Stretch]) -> list[Stretch]:
+    """The strongest stretches of which no two explain the same times on both sides, by time."""
+    kept: list[Stretch] = []
+    for stretch in sorted(found, key=lambda s: (-s.nats, s.start_s, s.line)):
+        if kept and stretch.nats - stretch.presence_nats < FURTHER_NATS:
+            continue
+        if not any(_overlap(stretch, other) for other in kept):
+            kept.append(stretch)
+    return sorted(kept, key=lambda s: s.start_s)
+
+
+def _overlap(s: Stretch, t: Stretch) -> bool:
+    """Whether the two share times on both sides."""
+    return _shares((s.start_s, s.end_s), (t.start_s, t.end_s)) and _shares(_there(s), _there(t))
+
+
+def _there(s: Stretch) -> tuple[float, float]:
+    return s.line.speed * s.start_s + s.line.offset_s, s.line.speed * s.end_s + s.line.offset_s
+
+
+def _shares(s: tuple[float, float], t: tuple[float, float]) -> bool:
+    return min(s[1], t[1]) - max(s[0], t[0]) > 0.3
+
+
+def _match(a: Fingerprint, b: Fingerprint, stretches: list[Stretch]) -> Match | None:
+    absolute = len(match_cuts(a.cuts_s, b.cuts_s, tolerance_s=CUT_TOLERANCE_S)[0])
+    strongest = max(stretches, key=lambda s: s.nats)
+    nats = sum(s.nats for s in stretches if s is not strongest) / 2 + strongest.nats
+    score = _score(nats)
+    if score < LEAST_SCORE:
+        return None
+    segments = tuple(_segment(a, b, s) for s in stretches)
+    evidence = Evidence(
+        cuts=sum(s.cuts for s in stretches),
+        frames=sum(s.frames for s in stretches),
+        sounds=sum(s.sounds for s in stretches),
+        absolute_cuts=absolute if absolute >= ABSOLUTE_CUTS else 0,
+        weights={
+            "cuts": sum(s.cuts_nats for s in stretches),
+            "frames": sum(s.frames_nats for s in stretches),
+            "presence": max(s.presence_nats for s in stretches),
+            "sounds": sum(s.sounds_nats for s in stretches),
+        },
+    )
+    verdict = decide_verdict(segments, a.duration_s, b.duration_s)
+    return Match(segments, strongest.line.speed, score, verdict, evidence)
+
+
+def _score(nats: float) -> float:
+    return float(1 / (1 + np.exp((EVEN_NATS - nats) / NATS_PER_ODDS)))
+
+
+def _segment(a: Fingerprint, b: Fingerprint, stretch: Stretch) -> Segment:
+    """The stretch with its ends drawn out to the ends of the contents, where those are near."""
+    line = stretch.line
+    start = max(stretch.start_s - 0.1, 0.0, -line.offset_s / line.speed)
+    end = min(stretch.end_s + 0.2, a.duration_s, (b.duration_s - line.offset_s) / line.speed)
+    end = max(end, start)
+    segment = Segment(start, end, line.speed * start + line.offset_s, line.speed * end + line.offset_s, 0.0)
+    return replace(segment, score=_score(stretch.nats))

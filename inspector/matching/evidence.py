@@ -1,0 +1,146 @@
+"""What a stretch of a line amounts to: likelihood ratios of frames, sounds and cuts, each counted against
+chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.matching.alignment import (
+    Aligned,
+    align_frames,
+    align_sounds,
+    find_runs,
+    frame_chance,
+    match_cuts,
+    sound_chance,
+)
+from inspector.matching.likelihood import cut_ratio, frame_ratio, general_ratio, sound_ratio
+from inspector.matching.proposals import Line, freshness
+from inspector.model import Fingerprint, FloatArray
+
+#: Cuts lie on each other within this: two frames at 25/s.
+CUT_TOLERANCE_S: Final = 0.08
+#: Windows of sound overlap; so many sub-fingerprints are one independent observation.
+SOUNDS_PER_OBSERVATION: Final = 5.0
+#: A frame this close to a copy's usual distance belongs to the stretch; the border lies half-way to chance.
+UNRELATED_BITS: Final = 30.0
+#: A stretch ends where agreement has been missing for so many seconds; shorter stretches are not looked at.
+DROP_S: Final = 1.6
+LEAST_S: Final = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of a line, and what speaks for it (nats; counts of agreeing items)."""
+
+    line: Line
+    start_s: float
+    end_s: float
+    frames_nats: float = 0.0
+    sounds_nats: float = 0.0
+    cuts_nats: float = 0.0
+    presence_nats: float = 0.0
+    frames: int = 0
+    sounds: int = 0
+    cuts: int = 0
+
+    @property
+    def nats(self) -> float:
+        return self.frames_nats + self.sounds_nats + self.cuts_nats + self.presence_nats
+
+
+class LineView:
+    """Two fingerprints seen along a line; computes each part once."""
+
+    def __init__(self, a: Fingerprint, b: Fingerprint, line: Line) -> None:
+        self.a, self.b, self.line = a, b, line
+        self.frames = align_frames(a, b, line)
+        self.sounds = align_sounds(a, b, line)
+        self._fresh = np.sqrt(
+            freshness(a.frame_novelty[self.frames.a]) * freshness(b.frame_novelty[self.frames.b])
+        )
+        self._loud = np.minimum(a.sound_weight[self.sounds.a], b.sound_weight[self.sounds.b])
+        self._frame_chance: NDArray[np.float32] | None = None
+        self._sound_nats: NDArray[np.floating] | None = None
+
+    def stretches(self) -> list[Stretch]:
+        """Where frames agree; elsewhere, where sounds do."""
+        frames = self._spans(self.frames, self._frame_values())
+        sounds = [
+            span
+            for span in self._spans(self.sounds, self._sound_values())
+            if not any(span[0] < end and start < span[1] for start, end in frames)
+        ]
+        return [self._stretch(*span) for span in (*frames, *sounds)]
+
+    def _spans(self, aligned: Aligned, values: FloatArray) -> list[tuple[float, float]]:
+        runs = find_runs(aligned.a_s, values, drop=DROP_S, least=LEAST_S)
+        return [(float(aligned.a_s[i]), float(aligned.a_s[k])) for i, k in runs]
+
+    def _frame_values(self) -> FloatArray:
+        """Seconds of agreement each frame stands for, negative where it disagrees."""
+        bits = self.frames.bits
+        near = bits[bits <= 20]
+        usual = float(np.clip(np.median(near), 2, 18)) if near.size else 18.0
+        border = (usual + UNRELATED_BITS) / 2
+        return np.clip((border - bits) / (UNRELATED_BITS - border), -1, 1) * _steps(self.frames.a_s)
+
+    def _sound_values(self) -> FloatArray:
+        return np.clip((11 - self.sounds.bits) / 5, -1, 1) * _steps(self.sounds.a_s) * (self._loud > 0)
+
+    def _stretch(self, start_s: float, end_s: float) -> Stretch:
+        frames_nats, presence, frames = self._weigh_frames(start_s, end_s)
+        sounds_nats, sounds = self._weigh_sounds(start_s, end_s)
+        cuts_nats, cuts = self._weigh_cuts(start_s, end_s)
+        return Stretch(
+            self.line, start_s, end_s, frames_nats, sounds_nats, cuts_nats, presence, frames, sounds, cuts
+        )
+
+    def _weigh_frames(self, start_s: float, end_s: float) -> tuple[float, float, int]:
+        here = (self.frames.a_s >= start_s) & (self.frames.a_s <= end_s)
+        bits, fresh = self.frames.bits[here], self._fresh[here]
+        if not bits.size:
+            return 0.0, 0.0, 0
+        if self._frame_chance is None:
+            self._frame_chance = frame_chance(self.a, self.b, self.frames, self.line.variant)
+        usual = float(np.median(bits))
+        nats = frame_ratio(bits, self._frame_chance[here], usual)
+        presence = float(general_ratio(bits).mean())
+        return float((nats * fresh).sum()), presence, int((bits <= (usual + UNRELATED_BITS) / 2).sum())
+
+    def _weigh_sounds(self, start_s: float, end_s: float) -> tuple[float, int]:
+        here = (self.sounds.a_s >= start_s) & (self.sounds.a_s <= end_s)
+        if not here.any():
+            return 0.0, 0
+        if self._sound_nats is None:
+            self._sound_nats = sound_ratio(self.sounds.bits, sound_chance(self.a, self.b, self.sounds))
+        nats = float((self._sound_nats * self._loud)[here].sum()) / SOUNDS_PER_OBSERVATION
+        agreeing = int(((self.sounds.bits <= 10) & (self._loud > 0) & here).sum())
+        return max(
+            nats, 0.0
+        ), agreeing  # other sound over the same picture is an edit, no argument against it
+
+    def _weigh_cuts(self, start_s: float, end_s: float) -> tuple[float, int]:
+        speed, offset = self.line.speed, self.line.offset_s
+        a = _within(self.a.cuts_s, start_s + CUT_TOLERANCE_S, end_s) * speed + offset
+        b = _within(self.b.cuts_s, speed * start_s + offset + CUT_TOLERANCE_S, speed * end_s + offset)
+        if not len(a) or not len(b):
+            return 0.0, 0
+        matched = len(match_cuts(a, b, tolerance_s=CUT_TOLERANCE_S)[0])
+        density = max(len(a), len(b)) / max(end_s - start_s, 1.0)
+        chance = 1 - float(np.exp(-density * 2 * CUT_TOLERANCE_S))
+        return cut_ratio(matched, len(a) - matched, len(b) - matched, chance), matched
+
+
+def _within(times_s: FloatArray, start_s: float, end_s: float) -> FloatArray:
+    return times_s[(times_s >= start_s) & (times_s <= end_s)]
+
+
+def _steps(times_s: FloatArray) -> FloatArray:
+    """Seconds each item stands for: until the next one, half a second at most."""
+    return np.minimum(np.diff(times_s, append=times_s[-1:] + 0.2), 0.5)

@@ -1,0 +1,166 @@
+"""Guesses at how two contents lie on each other: straight lines in the plane of their times.
+
+Every pair of frames (or sounds, or cuts) that look more alike than these two contents usually do votes for
+the lines through it; the lines with the most votes are handed to verification. A Hough transform over offset,
+for each of a grid of speeds (Duda & Hart 1972; for copies: Douze, Jégou & Schmid, "An image-based approach to
+video copy detection with spatio-temporal post-filtering", 2010).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.matching.hashes import distance, vary
+from inspector.model import Fingerprint, FloatArray, HashArray
+
+
+class Line(NamedTuple):
+    """b's time = speed · a's time + offset_s; `variant`: how b's picture lies (see `hashes.VARIANTS`)."""
+
+    speed: float
+    offset_s: float
+    variant: int = 0
+
+
+class Votes(NamedTuple):
+    """Points of the plane that speak for a line through them; (n,) each, times in seconds."""
+
+    a_s: FloatArray
+    b_s: FloatArray
+    weight: FloatArray
+
+
+#: Speeds tried: 1 first, then steps of 1 % between 3/4 and 4/3 (0.75 to 1.34).
+SPEEDS: Final = tuple(sorted(1.01 ** np.arange(-29, 30), key=lambda s: abs(np.log(s))))
+#: A line at another speed than 1 needs this much more to be preferred: speed changes are rare.
+OTHER_SPEED: Final = 0.85
+BIN_S: Final = 0.2
+#: Two lines closer than this in the middle of the shorter content are one.
+APART_S: Final = 1.0
+#: Long contents are searched in windows, because a slightly wrong speed leaves its bin after a minute.
+WINDOW_S: Final = 60.0
+LINES_PER_WINDOW: Final = 6
+MOST_LINES: Final = 24
+
+#: What takes part: the most novel frames, the weightiest sounds. Bounds the work for long contents.
+MOST_ROWS: Final = 1500
+MOST_COLUMNS: Final = 12000
+MOST_VOTES: Final = 60000
+MOST_CUTS: Final = 300
+#: A frame pair votes if it is so many bits closer than its row and column are on average: two deviations.
+LEAST_CONTRAST: Final = 9.0
+#: A sound pair votes if it differs in no more bits; 1 in 1000 unrelated pairs does.
+MOST_SOUND_BITS: Final = 7
+LEAST_SOUND_WEIGHT: Final = 0.15
+
+
+def freshness(novelty: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much of an independent observation a frame is: still pictures nearly nothing, 0.2 of novelty
+    all.
+    """
+    return np.minimum(1, 5 * novelty)
+
+
+def propose_lines(a: Fingerprint, b: Fingerprint, variant: int) -> list[Line]:
+    """The most promising lines, best first; always among them: both start together."""
+    votes = _join(_frame_votes(a, b, variant), _sound_votes(a, b), _cut_votes(a, b))
+    starts = np.arange(0, max(a.duration_s - WINDOW_S / 2, 1e-3), WINDOW_S / 2)
+    scored: list[tuple[float, Line]] = []
+    for start in starts:
+        inside = (votes.a_s >= start) & (votes.a_s < start + WINDOW_S)
+        middle = min(start + WINDOW_S / 2, a.duration_s / 2) if len(starts) == 1 else start + WINDOW_S / 2
+        scored += _peaks(Votes(*(x[inside] for x in votes)), middle, variant)
+    scored.sort(key=lambda item: -item[0])
+    lines = _distinct([line for _, line in scored], a.duration_s)
+    return [*lines[:MOST_LINES], Line(1.0, 0.0, variant)]
+
+
+def _join(*parts: Votes) -> Votes:
+    return Votes(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _most(weight: NDArray[np.float32], limit: int) -> NDArray[np.intp]:
+    """Indices of the `limit` greatest weights, ascending; of equals the earlier."""
+    return np.sort(np.argsort(-weight, kind="stable")[:limit])
+
+
+def _frame_votes(a: Fingerprint, b: Fingerprint, variant: int) -> Votes:
+    rows, columns = _most(a.frame_novelty, MOST_ROWS), _most(b.frame_novelty, MOST_COLUMNS)
+    contrast = _contrast(a.frame_hashes[rows], vary(b.frame_hashes[columns], variant))
+    i, j = np.nonzero(contrast >= LEAST_CONTRAST)
+    fresh = np.sqrt(freshness(a.frame_novelty[rows])[i] * freshness(b.frame_novelty[columns])[j])
+    weight = (contrast[i, j] - LEAST_CONTRAST / 2) * (0.05 + fresh)
+    return _strongest(Votes(a.frame_times_s[rows][i], b.frame_times_s[columns][j], weight.astype(np.float64)))
+
+
+def _contrast(a: HashArray, b: HashArray) -> NDArray[np.float32]:
+    """How many bits closer each pair is than its row and column make one expect: (len(a), len(b))."""
+    bits = distance(a[:, None], b[None, :])
+    if not bits.size:
+        return bits
+    return bits.mean(axis=1, keepdims=True) + bits.mean(axis=0, keepdims=True) - bits.mean() - bits
+
+
+def _sound_votes(a: Fingerprint, b: Fingerprint) -> Votes:
+    rows, columns = (
+        indices[f.sound_weight[indices] >= LEAST_SOUND_WEIGHT]
+        for f, indices in ((a, _most(a.sound_weight, MOST_ROWS)), (b, _most(b.sound_weight, MOST_COLUMNS)))
+    )
+    bits = distance(a.sound_hashes[rows][:, None], b.sound_hashes[columns][None, :])
+    i, j = np.nonzero(bits <= MOST_SOUND_BITS)
+    weight = (MOST_SOUND_BITS + 2 - bits[i, j]) * np.minimum(
+        a.sound_weight[rows][i], b.sound_weight[columns][j]
+    )
+    return _strongest(Votes(a.sound_times_s[rows][i], b.sound_times_s[columns][j], weight.astype(np.float64)))
+
+
+def _cut_votes(a: Fingerprint, b: Fingerprint) -> Votes:
+    rows, columns = a.cuts_s[:MOST_CUTS], b.cuts_s[:MOST_CUTS]
+    i, j = np.indices((len(rows), len(columns))).reshape(2, -1)
+    return Votes(rows[i], columns[j], np.full(len(i), 10.0))
+
+
+def _strongest(votes: Votes) -> Votes:
+    if len(votes.weight) <= MOST_VOTES:
+        return votes
+    kept = _most(votes.weight.astype(np.float32), MOST_VOTES)
+    return Votes(*(x[kept] for x in votes))
+
+
+def _peaks(votes: Votes, middle_s: float, variant: int) -> list[tuple[float, Line]]:
+    """The strongest lines of one window, with their votes. Offsets are measured at the window's middle, so
+    that a slightly wrong speed hardly moves them."""
+    if not len(votes.weight):
+        return []
+    found: list[tuple[float, float, float]] = []
+    for speed in SPEEDS:
+        shift = votes.b_s - speed * (votes.a_s - middle_s)
+        low = shift.min()
+        count = np.bincount(((shift - low) / BIN_S).astype(np.intp), weights=votes.weight)
+        sums = np.convolve(count, np.ones(2))
+        if speed != 1.0:
+            sums *= OTHER_SPEED
+        best = np.argsort(-sums, kind="stable")[: 2 * LINES_PER_WINDOW]
+        found += [(float(sums[k]), float(speed), float(low + k * BIN_S)) for k in best]
+    found.sort(key=lambda item: -item[0])
+    kept: list[tuple[float, float, float]] = []
+    for item in found:
+        if all(abs(item[2] - other[2]) >= APART_S for other in kept):
+            kept.append(item)
+        if len(kept) == LINES_PER_WINDOW:
+            break
+    return [(vote, Line(speed, at - speed * middle_s, variant)) for vote, speed, at in kept]
+
+
+def _distinct(lines: list[Line], duration_s: float) -> list[Line]:
+    """Lines of several windows that are the same up to the grid, once."""
+    kept: list[Line] = []
+    ends = np.array([0.0, duration_s])
+    for line in lines:
+        here = line.speed * ends + line.offset_s
+        if all(np.abs(here - (k.speed * ends + k.offset_s)).max() >= APART_S for k in kept):
+            kept.append(line)
+    return kept
