@@ -12,23 +12,25 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn, TypeVar
 
 import psycopg2
 import pytest
 from sqlalchemy import make_url
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from inspector.aws import Bucket, Queue, make_s3, make_signer, make_sqs
 from inspector.settings import Settings
 from inspector.stack import embedded_postgres, ministack_program
 from inspector.stack.ministack import answers
 from inspector.store import Database, migrate
+
+T = TypeVar("T")
 
 ROOT: Final = Path(__file__).parents[1]
 LOCALSTACK: Final = ROOT / ".localstack"
@@ -226,18 +228,29 @@ def running(
 
 
 def wait_until(
-    condition: Any, process: subprocess.Popen[bytes] | None = None, *, timeout_s: float = START_TIMEOUT_S
-) -> Any:
+    condition: Callable[[], T],
+    process: subprocess.Popen[bytes] | None = None,
+    *,
+    timeout_s: float = START_TIMEOUT_S,
+) -> T:
     """Wait until `condition()` is true, and return what it returned; fail when it takes too long."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        if value := condition():
-            return value
-        if process is not None and process.poll() is not None:
+
+    def look() -> T:
+        value = condition()
+        if not value and process is not None and process.poll() is not None:
             pytest.fail(f"{process.args!r} ended with {process.returncode} while it was waited for")
-        if time.monotonic() > deadline:
-            pytest.fail(f"did not happen within {timeout_s:g} s")
-        time.sleep(0.02)
+        return value
+
+    def give_up(state: RetryCallState) -> NoReturn:
+        pytest.fail(f"did not happen within {timeout_s:g} s")
+
+    until_true = Retrying(
+        retry=retry_if_result(lambda value: not value),
+        wait=wait_fixed(0.02),
+        stop=stop_after_delay(timeout_s),
+        retry_error_callback=give_up,
+    )
+    return until_true(look)
 
 
 def free_port() -> int:
