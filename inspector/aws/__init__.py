@@ -3,7 +3,7 @@
 from inspector.aws.breaker import Breaker, BreakerState
 from inspector.aws.bucket import Bucket, ListPage
 from inspector.aws.queue import Queue, QueueDepths
-from inspector.aws.session import endpoint_url, make_s3, make_signer, make_sqs, make_sts
+from inspector.aws.session import endpoint_url, make_s3, make_signer, make_sqs
 
 __all__ = [
     "Breaker",
@@ -16,5 +16,4 @@ __all__ = [
     "make_s3",
     "make_signer",
     "make_sqs",
-    "make_sts",
 ]

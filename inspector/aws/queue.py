@@ -149,10 +149,15 @@ class Queue:
                 self._urls[queue] = self.client.get_queue_url(QueueName=queue)["QueueUrl"]
             return call(QueueUrl=self._urls[queue], **arguments)
         except ClientError as exc:
-            if error_code(exc) in _MISSING_QUEUE:
+            if is_missing_queue(exc):
                 self._urls.pop(queue, None)
                 raise QueueUnavailable(f"queue {queue} does not exist: run `inspector bootstrap`") from exc
             raise
+
+
+def is_missing_queue(exc: ClientError) -> bool:
+    """Whether SQS says that the queue does not exist."""
+    return error_code(exc) in _MISSING_QUEUE
 
 
 def sendable(text: str) -> str:

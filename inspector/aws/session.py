@@ -63,11 +63,6 @@ def make_sqs(settings: Settings) -> SQSClient:
     return client
 
 
-def make_sts(settings: Settings) -> Any:
-    """An STS client (`get_caller_identity` tells the account). Raises ConfigError if none can be made."""
-    return _make(settings, "sts", endpoint_url(settings), read_timeout=READ_TIMEOUT_S)
-
-
 def _make_s3_at(settings: Settings, url: str | None) -> S3Client:
     # Emulators have no DNS name for each bucket.
     style = {"addressing_style": "path" if url else "auto"}
