@@ -5,8 +5,9 @@ than `max_age_s` is ever shown, whatever fails; without the feeder every read as
 copies only, as bytes: no reader shares memory with another, and a copy costs a quarter of `copy.deepcopy`
 (0.75 ms instead of 3.3 ms for a video with 1,000 cuts and 50 duplicates).
 
-Two rules keep the order of revisions: an older revision never replaces a newer one, and a read during which
-anything changed is answered but not remembered (`_era`), since it may have been made before the change.
+The order of revisions: an older one never replaces a newer one. A read during which anything changed is
+answered but not remembered (`_era`), since it may have been made before the change. And nothing is remembered
+that is older than what somebody was shown (`_floors`), so that no reader sees time run backwards.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from inspector.model import Change, State, VideoStatus
 
 CAPACITY: Final = 2000  # statuses; the poll asks for the revisions of all of them in one small query
 CAPACITY_BYTES: Final = 64 * 2**20
+FLOORS_PER_ENTRY: Final = 10  # two numbers each; older floors matter to nobody who still reads
 MAX_AGE_S: Final = 5.0
 _NEVER: Final = float("-inf")
 
@@ -108,6 +110,7 @@ class StatusBoard:
         self._lock = threading.RLock()
         self._entries: OrderedDict[int, _Entry] = OrderedDict()  # by video id, the least recently read first
         self._places: dict[tuple[str, str], int] = {}
+        self._floors: OrderedDict[int, int] = OrderedDict()  # video id -> a revision somebody has seen
         self._bytes = 0
         self._readers: dict[int, list[Subscription]] = {}
         self._era = 0  # grows with every batch of changes
@@ -135,7 +138,11 @@ class StatusBoard:
         self, bucket: str, *, before: int | None = None, limit: int, state: State | None = None
     ) -> list[VideoStatus]:
         """Videos, newest first: always asked, and too many to remember."""
-        return self._source.page(bucket, before=before, limit=limit, state=state)
+        videos = self._source.page(bucket, before=before, limit=limit, state=state)
+        with self._lock:
+            for status in videos:
+                self._raise_floor(_id(status), status.revision)
+        return videos
 
     @contextmanager
     def subscribe(self, seen: VideoStatus) -> Iterator[Subscription]:
@@ -243,13 +250,18 @@ class StatusBoard:
             known = self._entries.get(_id(status))
             if known is not None and known.revision > fresh.revision:
                 fresh = known
-            elif era == self._era:
-                self._remember(_id(status), fresh)
-                for reader in self._readers.get(_id(status), ()):
-                    reader.offer(fresh)
+            else:
+                self._raise_floor(_id(status), fresh.revision)
+                if era == self._era:
+                    self._remember(_id(status), fresh)
         return _thaw(fresh.frozen)
 
     def _remember(self, video_id: int, entry: _Entry) -> None:
+        """Tell those who wait, and keep it, unless somebody was shown a newer one."""
+        if entry.revision < self._floors[video_id]:
+            return
+        for reader in self._readers.get(video_id, ()):
+            reader.offer(entry)
         if not self.trusted:
             return
         self._forget({video_id})
@@ -258,6 +270,15 @@ class StatusBoard:
         self._bytes += len(entry.frozen)
         while len(self._entries) > self._capacity or self._bytes > self._capacity_bytes:
             self._forget({next(iter(self._entries))})
+
+    def _raise_floor(self, video_id: int, revision: int) -> None:
+        """Somebody is shown this revision: remember nothing older."""
+        known = self._entries.get(video_id)
+        if known is not None and known.revision < revision:
+            self._forget({video_id})
+        self._floors[video_id] = max(revision, self._floors.pop(video_id, 0))
+        if len(self._floors) > FLOORS_PER_ENTRY * self._capacity:
+            self._floors.popitem(last=False)
 
     def _forget(self, video_ids: Iterable[int]) -> None:
         for video_id in video_ids:

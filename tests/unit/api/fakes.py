@@ -1,0 +1,164 @@
+"""Small stand-ins for PostgreSQL and the bucket; `source_contract` holds the first to the real one's ways."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from inspector.errors import BucketUnavailable, DatabaseUnavailable
+from inspector.model import Change, ObjectState, Overview, State, VideoStatus, WorkerStatus
+
+BUCKET = "videos"
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+OBJECT = ObjectState(10, "etag", MOMENT)
+
+
+class FakeSource:
+    """Videos in memory, with revisions and notifications. `down` makes every question fail."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.questions = 0
+        self.workers: tuple[WorkerStatus, ...] = ()
+        self.sweep_blocked: str | None = None
+        self._lock = threading.RLock()
+        self._videos: dict[int, VideoStatus] = {}
+        self._ids = itertools.count(1)
+        self._revisions = itertools.count(1)
+        self._listeners: list[FakeChanges] = []
+
+    # ------------------------------------------------------------ what workers do
+
+    def put(self, key: str, state: State = State.QUEUED, *, silently: bool = False, **values: Any) -> int:
+        """Make the key's video so; returns its id. silently: the notification is lost."""
+        with self._lock:
+            known = self._named(key)
+            base = known or VideoStatus(next(self._ids), None, BUCKET, key, state, 0, created_at=MOMENT)
+            status = replace(base, state=state, revision=next(self._revisions), **values)
+            assert status.video_id is not None
+            self._videos[status.video_id] = status
+            if not silently:
+                self._notify(Change("video", status.video_id))
+            return status.video_id
+
+    def touch_content(self, content_id: int, **values: Any) -> None:
+        """Change what all videos of a content show."""
+        with self._lock:
+            revision = next(self._revisions)
+            for video_id, status in self._videos.items():
+                if status.content_id == content_id:
+                    self._videos[video_id] = replace(status, revision=revision, **values)
+            self._notify(Change("content", content_id))
+
+    def drop(self, video_id: int) -> None:
+        """Retention ends: the video leaves the database."""
+        with self._lock:
+            del self._videos[video_id]
+            self._notify(Change("video", video_id))
+
+    def listener(self) -> FakeChanges:
+        return FakeChanges(self)
+
+    # ------------------------------------------------------------ StatusSource
+
+    def by_key(self, bucket: str, key: str) -> VideoStatus | None:
+        with self._asked():
+            return self._named(key) if bucket == BUCKET else None
+
+    def by_name(self, bucket: str, name: str) -> VideoStatus | None:
+        with self._asked():
+            named = [s for s in self._newest() if s.key.rstrip("/").rpartition("/")[2] == name]
+            return next(iter(sorted(named, key=lambda s: s.state is State.REMOVED)), None)
+
+    def by_ids(self, video_ids: Collection[int]) -> list[VideoStatus]:
+        with self._asked():
+            return [self._videos[i] for i in video_ids if i in self._videos]
+
+    def page(
+        self, bucket: str, *, before: int | None, limit: int, state: State | None = None
+    ) -> list[VideoStatus]:
+        with self._asked():
+            return [
+                s
+                for s in self._newest()
+                if (before is None or (s.video_id or 0) < before) and state in (None, s.state)
+            ][:limit]
+
+    def revisions(self, video_ids: Collection[int]) -> dict[int, int]:
+        with self._asked():
+            return {i: self._videos[i].revision for i in video_ids if i in self._videos}
+
+    def overview(self, bucket: str) -> Overview:
+        with self._asked():
+            jobs: dict[State, int] = {}
+            for status in self._videos.values():
+                jobs[status.state] = jobs.get(status.state, 0) + 1
+            return Overview(jobs, 7.5, self.workers, 30.0, self.sweep_blocked)
+
+    def ping(self) -> None:
+        with self._asked():
+            pass
+
+    # ------------------------------------------------------------ the inside
+
+    def _asked(self) -> threading.RLock:
+        self.questions += 1
+        if self.down:
+            raise DatabaseUnavailable("connection refused")
+        return self._lock
+
+    def _named(self, key: str) -> VideoStatus | None:
+        return next((s for s in self._videos.values() if s.key == key), None)
+
+    def _newest(self) -> list[VideoStatus]:
+        return sorted(self._videos.values(), key=lambda s: -(s.video_id or 0))
+
+    def _notify(self, change: Change) -> None:
+        for listener in self._listeners:
+            listener.hear(change)
+
+
+class FakeChanges:
+    """Notifications of a FakeSource; the connection is lost while the source is down."""
+
+    def __init__(self, source: FakeSource) -> None:
+        self._source = source
+        self._news = threading.Condition()
+        self._heard: list[Change] = []
+
+    def hear(self, change: Change) -> None:
+        with self._news:
+            self._heard.append(change)
+            self._news.notify_all()
+
+    def wait(self, timeout_s: float) -> list[Change]:
+        if self._source.down:
+            self.close()
+            raise DatabaseUnavailable("connection lost")
+        if self not in self._source._listeners:
+            self._source._listeners.append(self)
+        with self._news:
+            self._news.wait_for(lambda: bool(self._heard), timeout_s)
+            heard, self._heard = self._heard, []
+            return heard
+
+    def close(self) -> None:
+        if self in self._source._listeners:
+            self._source._listeners.remove(self)
+
+
+class FakeBucket:
+    """Objects in memory."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.objects: dict[str, ObjectState] = {}
+
+    def head(self, key: str) -> ObjectState | None:
+        if self.down:
+            raise BucketUnavailable("no answer")
+        return self.objects.get(key)
