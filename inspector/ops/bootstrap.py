@@ -161,14 +161,14 @@ def _settle(resource: Resource, *, verify_only: bool, damaged: bool) -> tuple[Ou
             as_it_was = Outcome.VERIFIED if verify_only else Outcome.UNCHANGED
             return as_it_was, f"{_capital(resource.name)}: as it should be."
         if verify_only:
-            return Outcome.FAILED, f"{_capital(resource.name)}: {difference.what}."
+            return Outcome.FAILED, f"{_capital(resource.name)} {difference.what}."
         resource.apply()
     except Unavailable as exc:
         if damaged:
             return Outcome.FAILED, f"{_capital(resource.name)}: {exc}."
         raise type(exc)(f"bootstrap stopped at the {resource.name}: {exc}; it can be run again") from exc
     outcome = Outcome.CREATED if difference.missing else Outcome.UPDATED
-    return outcome, f"{_capital(resource.name)}: {outcome} ({difference.what} before)."
+    return outcome, f"{_capital(resource.name)} {difference.what}: {outcome}."
 
 
 def _read_back(resources: Sequence[Resource]) -> tuple[Outcome, str]:

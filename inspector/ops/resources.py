@@ -6,6 +6,7 @@ notification rules stay as they are.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -144,12 +145,12 @@ class QueuePolicy:
         statements = self._statements()
         if self._wanted() in statements:
             return None
-        named = any(statement.get("Sid") == RULE_ID for statement in statements)
+        named = any(statement.get("Sid") == self._statement_id() for statement in statements)
         return Difference("does not let the bucket send", missing=not named)
 
     @remote(QueueUnavailable)
     def apply(self) -> None:
-        others = [statement for statement in self._statements() if statement.get("Sid") != RULE_ID]
+        others = [one for one in self._statements() if one.get("Sid") != self._statement_id()]
         policy = json.dumps({"Version": "2012-10-17", "Statement": [*others, self._wanted()]})
         url = self._queue.client.get_queue_url(QueueName=self._queue.name)["QueueUrl"]
         self._queue.client.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
@@ -159,11 +160,15 @@ class QueuePolicy:
         found = json.loads(text).get("Statement", [])
         return [found] if isinstance(found, dict) else list(found)
 
+    def _statement_id(self) -> str:
+        """Ours, for this bucket; letters and digits only, as all partitions take them."""
+        return "inspector" + hashlib.sha256(self._bucket.name.encode()).hexdigest()[:16]
+
     def _wanted(self) -> dict[str, Any]:
         arn = queue_arn(self._queue, self._queue.name)
         _, partition, _, _, account, _ = arn.split(":", 5)
         return {
-            "Sid": RULE_ID,
+            "Sid": self._statement_id(),
             "Effect": "Allow",
             "Principal": {"Service": "s3.amazonaws.com"},
             "Action": "sqs:SendMessage",
@@ -328,7 +333,7 @@ def _same_attribute(found: str | None, wanted: str) -> bool:
 
 
 def _is_our_cors(rule: Mapping[str, Any]) -> bool:
-    return rule.get("ID") == CORS_RULE["ID"]
+    return bool(rule.get("ID") == CORS_RULE["ID"])
 
 
 def _allows_browsers(rule: Mapping[str, Any]) -> bool:

@@ -200,7 +200,8 @@ def test_refused_credentials_are_said_at_once(ministack: Endpoint, tmp_path: Any
     def refuse(**_: Any) -> tuple[_Answer, dict[str, Any]]:
         return _Answer(403), forbidden
 
-    places.bucket.client.meta.events.register("before-call.s3.HeadBucket", refuse)
+    events: Any = places.bucket.client.meta.events
+    events.register("before-call.s3.HeadBucket", refuse)
     with pytest.raises(ConfigError, match="credentials"):
         wait_for_endpoint(places.bucket, places.queue, timeout_s=30)
 
