@@ -1,0 +1,90 @@
+"""ffmpeg's arguments for the one decoding pass: small frames, sound, and the times of both beside them.
+
+Every frame is split in two: its pixels go raw into one pipe, its time through the `framecrc` muxer (a line of
+text per frame) into another; sound likewise. `inspector.media.streams` joins them again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import ffmpeg
+
+from inspector.media.opening import address, options
+from inspector.model import FRAME_HEIGHT, FRAME_WIDTH, SOUND_RATE_HZ, MediaInfo
+from inspector.settings import Settings
+
+PIXELS: Final = "pixels"
+FRAME_TIMES: Final = "frame_times"
+SAMPLES: Final = "samples"
+SOUND_TIMES: Final = "sound_times"
+
+#: One thread per graph: the pictures are small. No rate of errors is a failure: take what can be decoded.
+_GLOBAL: Final = (
+    "-nostdin",
+    "-hide_banner",
+    "-v",
+    "error",
+    "-filter_complex_threads",
+    "1",
+    "-max_error_rate",
+    "1",
+)
+#: Every frame once, at its own time; without a time base ffmpeg rounds times to one over the frame rate.
+_EXACT_TIMES: Final = {"fps_mode": "passthrough", "enc_time_base": "1/1000000"}
+
+#: Clockwise degrees → filters that turn the picture so.
+TURNS: Final[dict[int, tuple[tuple[str, dict[str, str]], ...]]] = {
+    0: (),
+    90: (("transpose", {"dir": "clock"}),),
+    180: (("hflip", {}), ("vflip", {})),
+    270: (("transpose", {"dir": "cclock"}),),
+}
+
+
+def decoding_arguments(path: Path, media: MediaInfo, settings: Settings) -> list[str]:
+    """The argument list that decodes the chosen streams once, into the pipes named above."""
+    frames, times = _small_frames(_opened(path, settings), media)
+    pictures = ffmpeg.merge_outputs(
+        ffmpeg.output(frames, f"pipe:{PIXELS}", format="rawvideo", vcodec="rawvideo", **_EXACT_TIMES),
+        ffmpeg.output(times, f"pipe:{FRAME_TIMES}", format="framecrc", vcodec="rawvideo", **_EXACT_TIMES),
+    )
+    command: list[str] = ffmpeg.compile(pictures, cmd=["ffmpeg", *_GLOBAL])
+    return command + (_sound_outputs(media.audio_index) if media.audio_index is not None else [])
+
+
+def _opened(path: Path, settings: Settings) -> Any:
+    return ffmpeg.input(
+        address(path),
+        **options(settings),
+        threads=settings.decoder_threads,
+        noautorotate=None,  # would turn whole pictures; we turn small ones
+    )
+
+
+def _small_frames(source: Any, media: MediaInfo) -> tuple[Any, Any]:
+    """The small luma frames as people see them (turned upright), twice."""
+    sideways = media.rotation_deg in (90, 270)
+    width, height = (FRAME_HEIGHT, FRAME_WIDTH) if sideways else (FRAME_WIDTH, FRAME_HEIGHT)
+    frames = source[str(media.video_index)].filter("scale", width, height, flags="area")
+    frames = frames.filter("format", "gray")
+    for name, parameters in TURNS[media.rotation_deg]:
+        frames = frames.filter(name, **parameters)
+    both = frames.filter_multi_output("split", 2)
+    return both[0], both[1]
+
+
+def _sound_outputs(index: int) -> list[str]:
+    """A second filter graph, which ffmpeg-python cannot add to the first.
+
+    In one graph with the pictures, ffmpeg would keep whole decoded pictures in memory until the first sound
+    arrives, which in a file with broken sound is never.
+    """
+    graph = (
+        f"[0:{index}]aresample={SOUND_RATE_HZ},"
+        f"aformat=sample_fmts=s16:sample_rates={SOUND_RATE_HZ}:channel_layouts=mono,asplit=2[sound][heard]"
+    )
+    samples = ["-map", "[sound]", "-c:a", "pcm_s16le", "-f", "s16le", f"pipe:{SAMPLES}"]
+    times = ["-map", "[heard]", "-c:a", "pcm_s16le", "-f", "framecrc", f"pipe:{SOUND_TIMES}"]
+    return ["-filter_complex", graph, *samples, *times]
