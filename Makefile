@@ -1,0 +1,80 @@
+# The inspector's commands; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+BIN := .venv/bin
+PIP := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------- use
+
+.PHONY: run
+run: .venv/.embedded ffmpeg ## Install what is missing and start everything; Ctrl-C stops it
+	@exec $(BIN)/python infra/foreground $(BIN)/inspector up
+
+.PHONY: demo
+demo: .venv/.embedded ffmpeg ## Start the stack, upload four short videos, show which of them share material
+	@exec $(BIN)/inspector demo
+
+# ---------------------------------------------------------------- develop
+
+.PHONY: test
+test: .venv/.dev .localstack ffmpeg ## Run all tests, with real services; PYTEST_ARGS are handed on
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: .venv/.dev ## Look for faults without running anything: style, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: fmt
+fmt: .venv/.dev ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: clean
+clean: ## Remove what was installed or built here; the data folder stays
+	rm -rf .venv .localstack build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# ---------------------------------------------------------------- what the commands need
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …' >&2; exit 1; }
+	@echo 'Making .venv …'
+	@$(PYTHON) -m venv .venv || { \
+	  echo 'No virtual environment could be made. On Debian and Ubuntu type: sudo apt-get install python3-venv' >&2; \
+	  rm -rf .venv; exit 1; }
+
+.venv/.embedded: pyproject.toml | $(BIN)/python
+	@echo 'Installing the inspector …'
+	@$(BIN)/python $(PIP) -e '.[embedded]'
+	@touch $@
+
+.venv/.dev: pyproject.toml | $(BIN)/python
+	@echo 'Installing the inspector and its tools …'
+	@$(BIN)/python $(PIP) -e '.[embedded,dev]'
+	@touch $@ .venv/.embedded
+
+# LocalStack's packages clash with ours, so it has an environment of its own.
+.PHONY: .localstack
+.localstack: .localstack/.installed
+.localstack/.installed: tests/localstack.lock
+	@echo 'Installing LocalStack into .localstack …'
+	@$(PYTHON) -m venv --clear .localstack
+	@.localstack/bin/python $(PIP) -r $<
+	@touch $@
+
+.PHONY: ffmpeg
+ffmpeg:
+	@./infra/install-ffmpeg
