@@ -51,14 +51,14 @@ def looks_of(luma: ByteArray) -> Looks:
     """
     small = luma.reshape(-1, 18, 2, 32, 2).astype(np.float32).mean(axis=(2, 4)).reshape(-1, 576)
     small -= small.mean(axis=1, keepdims=True)
-    return small / (small.std(axis=1, keepdims=True) + np.float32(GAIN_FLOOR))
+    return np.asarray(small / (small.std(axis=1, keepdims=True) + GAIN_FLOOR), dtype=np.float32)
 
 
 def difference(a: Looks, b: Looks) -> NDArray[np.float32]:
     """Mean absolute difference of looks, along the last axis: 0 for equal frames, about 1 for unrelated
     ones.
     """
-    return np.abs(a - b).mean(axis=-1)
+    return np.asarray(np.abs(a - b).mean(axis=-1), dtype=np.float32)
 
 
 def find_cuts(times_s: FloatArray, looks: Looks, differences: FloatArray) -> NDArray[np.bool_]:
@@ -69,7 +69,7 @@ def find_cuts(times_s: FloatArray, looks: Looks, differences: FloatArray) -> NDA
     others.
     """
     strong = np.flatnonzero(differences >= LEAST_DIFFERENCE)
-    jumps = [int(i) for i in strong if _stands_out(i, times_s, differences)]
+    jumps = [i for i in strong.tolist() if _stands_out(i, times_s, differences)]
     found = np.zeros(len(times_s), dtype=np.bool_)
     found[[i for i in jumps if not _is_flash(i, times_s, looks, differences)]] = True
     return _without_crowd(found, times_s, differences)

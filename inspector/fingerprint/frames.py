@@ -83,4 +83,4 @@ def novelty_of(luma: ByteArray, before: ByteArray) -> NDArray[np.float32]:
     b -= b.mean(axis=1, keepdims=True)
     noise = np.float32(NOISE_LEVELS**2)
     spread = np.sqrt(((a * a).mean(axis=1) + noise) * ((b * b).mean(axis=1) + noise))
-    return np.clip(1 - ((a * b).mean(axis=1) + noise) / spread, 0, 1)
+    return np.asarray(np.clip(1 - ((a * b).mean(axis=1) + noise) / spread, 0, 1), dtype=np.float32)

@@ -37,7 +37,7 @@ def _band_matrix() -> NDArray[np.float32]:
     """(bins, 33): which FFT bin belongs to which logarithmic band."""
     edges = np.geomspace(LOWEST_HZ, HIGHEST_HZ, BANDS + 1)
     band = np.digitize(np.fft.rfftfreq(WINDOW, 1 / SOUND_RATE_HZ), edges) - 1
-    return (band[:, None] == np.arange(BANDS)).astype(np.float32)
+    return np.asarray(band[:, None] == np.arange(BANDS), dtype=np.float32)
 
 
 _MATRIX: Final = _band_matrix()
@@ -48,7 +48,7 @@ def band_levels(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     """Level of each band in each window (dB). samples: at least one window.  Returns (windows, 33)."""
     windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
     power = np.abs(np.fft.rfft(windows * _TAPER, axis=1)).astype(np.float32) ** 2
-    return np.float32(10) * np.log10(power @ _MATRIX + np.float32(SILENCE_POWER))
+    return np.asarray(10 * np.log10(power @ _MATRIX + np.float32(SILENCE_POWER)), dtype=np.float32)
 
 
 def hash_levels(levels: NDArray[np.float32]) -> tuple[SoundArray, NDArray[np.float32]]:
@@ -81,9 +81,9 @@ class SoundHasher:
         """Times (middle of the window, s), sub-fingerprints and weights of all that was added."""
         if len(self._samples) >= WINDOW:
             self._take(band_levels(self._samples))
-        hashes = np.concatenate([np.zeros(0, np.uint32), *self._hashes])
-        weights = np.concatenate([np.zeros(0, np.float32), *self._weights])
-        times = (np.arange(len(hashes)) + CONTEXT) * HOP_S + WINDOW / 2 / SOUND_RATE_HZ
+        hashes: SoundArray = np.concatenate([np.zeros(0, np.uint32), *self._hashes])
+        weights: NDArray[np.float32] = np.concatenate([np.zeros(0, np.float32), *self._weights])
+        times = (np.arange(len(hashes), dtype=np.float64) + CONTEXT) * HOP_S + WINDOW / 2 / SOUND_RATE_HZ
         return times, hashes, weights
 
     def _take(self, levels: NDArray[np.float32]) -> None:

@@ -90,7 +90,7 @@ def _chance(
         (a_hashes[aligned.a], b_s, b_hashes, aligned.b_s),
         (b_hashes[aligned.b], a_s, a_hashes, aligned.a_s),
     ):
-        places = np.unique(np.linspace(0, len(theirs) - 1, PLACES).astype(np.intp)) if len(theirs) else []
+        places = np.unique(np.linspace(0, max(len(theirs) - 1, 0), PLACES).astype(np.intp))[: len(theirs)]
         bits = distance(mine[:, None], theirs[places][None, :])
         bits[np.abs(theirs_s[places][None, :] - here_s[:, None]) < OFF_LINE_S] = np.nan
         sides.append(bits)
@@ -125,12 +125,13 @@ def find_runs(times_s: FloatArray, values: FloatArray, *, drop: float, least: fl
     seconds; stretches that add up to less than `least` are left out.
     Source: the X-drop extension of BLAST (Altschul et al. 1990).
     """
+    gaps = np.flatnonzero(np.diff(times_s) > drop) + 1
+    after_gap = set(gaps.tolist())
     runs: list[tuple[int, int]] = []
     start = best_at = 0
     total = best = 0.0
-    for k, value in enumerate(values):
-        gap = k > 0 and times_s[k] - times_s[k - 1] > drop
-        if total <= 0 or best - total > drop or gap:
+    for k, value in enumerate(values.tolist()):
+        if total <= 0 or best - total > drop or k in after_gap:
             if best >= least:
                 runs.append((start, best_at))
             start, total, best = k, 0.0, 0.0

@@ -1,8 +1,8 @@
 """From occurrences of a query's tokens to the contents worth comparing in full.
 
-Every occurrence votes for (content, time offset); a content is a candidate if several moments of the query vote for
-about the same offset. Rare tokens weigh more. Source: Wang, "An industrial-strength audio search algorithm",
-2003.
+Every occurrence votes for (content, time offset); a content is a candidate if several moments of the query
+vote for about the same offset. Rare tokens weigh more. Source: Wang, "An industrial-strength audio search
+algorithm", 2003.
 """
 
 from __future__ import annotations
@@ -55,7 +55,11 @@ def _count(
     first = np.ones(len(place), dtype=np.bool_)
     first[1:] = (place[1:] != place[:-1]) | (moment[1:] != moment[:-1])
     places, inverse = np.unique(place[first], return_inverse=True)
-    return places, np.bincount(inverse, weights=weight[first]), np.bincount(inverse)
+    return (
+        places,
+        np.bincount(inverse, weights=weight[first]).astype(np.float64),
+        np.bincount(inverse).astype(np.int64),
+    )
 
 
 def _best(

@@ -16,19 +16,22 @@ from inspector.matching.alignment import match_cuts
 from inspector.matching.evidence import CUT_TOLERANCE_S, LineView, Stretch
 from inspector.matching.hashes import VARIANTS
 from inspector.matching.proposals import propose_lines
+from inspector.matching.refinement import refine_line
 from inspector.matching.verdict import decide_verdict
 from inspector.model import Evidence, Fingerprint, Match, Segment
 
 #: The nats at which a pair is as likely a copy as not (they pay for the many lines tried and for the rarity
 #: of copies), and the nats that change the odds by e: observations are not quite independent.
 EVEN_NATS: Final = 14.0
-NATS_PER_ODDS: Final = 5.0
+NATS_PER_ODDS: Final = 3.0
 #: A match below this score is not told at all.
 LEAST_SCORE: Final = 0.02
 #: With so many nats on the untouched picture no mirrored or turned one is looked for.
 ENOUGH_NATS: Final = 60.0
 #: Cuts at equal absolute times count as evidence from three on.
 ABSOLUTE_CUTS: Final = 3
+#: Weaker stretches are not worth refining.
+REFINED_NATS: Final = 4.0
 #: A further stretch needs so many nats of its own.
 FURTHER_NATS: Final = 6.0
 
@@ -58,10 +61,16 @@ def _compare(a: Fingerprint, b: Fingerprint) -> Match | None:
             found += LineView(a, b, line).stretches()
         if max((s.nats for s in found), default=0.0) >= ENOUGH_NATS:
             break
-    kept = _without_overlaps(found)
-    if not kept:
-        return None
-    return _match(a, b, kept)
+    kept = _without_overlaps([_refined(a, b, s) for s in _without_overlaps(found)])
+    return _match(a, b, kept) if kept else None
+
+
+def _refined(a: Fingerprint, b: Fingerprint, stretch: Stretch) -> Stretch:
+    """The same stretch on the best line nearby, if that says more."""
+    if stretch.nats < REFINED_NATS:
+        return stretch
+    line = refine_line(a, b, stretch.line, stretch.start_s, stretch.end_s)
+    return max([stretch, *LineView(a, b, line).stretches()], key=lambda s: s.nats)
 
 
 def _without_overlaps(found: list[Stretch]) -> list[Stretch]:

@@ -19,7 +19,7 @@ from inspector.matching.alignment import (
     match_cuts,
     sound_chance,
 )
-from inspector.matching.likelihood import cut_ratio, frame_ratio, general_ratio, sound_ratio
+from inspector.matching.likelihood import FloatMatrix, cut_ratio, frame_ratio, presence_ratio, sound_ratio
 from inspector.matching.proposals import Line, freshness
 from inspector.model import Fingerprint, FloatArray
 
@@ -29,8 +29,16 @@ CUT_TOLERANCE_S: Final = 0.08
 SOUNDS_PER_OBSERVATION: Final = 5.0
 #: A frame this close to a copy's usual distance belongs to the stretch; the border lies half-way to chance.
 UNRELATED_BITS: Final = 30.0
+#: Sub-fingerprints of 32 bits differ in fewer if they are of the same sound.
+UNLIKE_SOUND_BITS: Final = 11
 #: A stretch ends where agreement has been missing for so many seconds; shorter stretches are not looked at.
 DROP_S: Final = 1.6
+#: Farther off no edit brings a whole stretch.
+MOST_USUAL_BITS: Final = 22.0
+#: Hashes with fewer bits set show nothing (black, white, a plain colour).
+LEAST_STRUCTURE: Final = 8
+#: So many hashed frames make presence certain.
+FULL_PRESENCE: Final = 10
 LEAST_S: Final = 1.2
 
 
@@ -51,7 +59,10 @@ class Stretch:
 
     @property
     def nats(self) -> float:
-        return self.frames_nats + self.sounds_nats + self.cuts_nats + self.presence_nats
+        """All of it, less what so unusual a line must pay."""
+        return (
+            self.frames_nats + self.sounds_nats + self.cuts_nats + self.presence_nats - self.line.price_nats
+        )
 
 
 class LineView:
@@ -61,9 +72,8 @@ class LineView:
         self.a, self.b, self.line = a, b, line
         self.frames = align_frames(a, b, line)
         self.sounds = align_sounds(a, b, line)
-        self._fresh = np.sqrt(
-            freshness(a.frame_novelty[self.frames.a]) * freshness(b.frame_novelty[self.frames.b])
-        )
+        self._fresh = np.sqrt(freshness(a)[self.frames.a] * freshness(b)[self.frames.b])
+        self._structured = _has_structure(a)[self.frames.a] & _has_structure(b)[self.frames.b]
         self._loud = np.minimum(a.sound_weight[self.sounds.a], b.sound_weight[self.sounds.b])
         self._frame_chance: NDArray[np.float32] | None = None
         self._sound_nats: NDArray[np.floating] | None = None
@@ -76,7 +86,7 @@ class LineView:
             for span in self._spans(self.sounds, self._sound_values())
             if not any(span[0] < end and start < span[1] for start, end in frames)
         ]
-        return [self._stretch(*span) for span in (*frames, *sounds)]
+        return [self._stretch(*span) for span in frames] + [self._stretch_of_sound(*span) for span in sounds]
 
     def _spans(self, aligned: Aligned, values: FloatArray) -> list[tuple[float, float]]:
         runs = find_runs(aligned.a_s, values, drop=DROP_S, least=LEAST_S)
@@ -88,10 +98,12 @@ class LineView:
         near = bits[bits <= 20]
         usual = float(np.clip(np.median(near), 2, 18)) if near.size else 18.0
         border = (usual + UNRELATED_BITS) / 2
-        return np.clip((border - bits) / (UNRELATED_BITS - border), -1, 1) * _steps(self.frames.a_s)
+        agreement = np.clip((border - bits) / (UNRELATED_BITS - border), -1, 1)
+        return np.asarray(agreement * _steps(self.frames.a_s), dtype=np.float64)
 
     def _sound_values(self) -> FloatArray:
-        return np.clip((11 - self.sounds.bits) / 5, -1, 1) * _steps(self.sounds.a_s) * (self._loud > 0)
+        agreement = np.clip((UNLIKE_SOUND_BITS - self.sounds.bits) / 5, -1, 1)
+        return np.asarray(agreement * _steps(self.sounds.a_s) * (self._loud > 0), dtype=np.float64)
 
     def _stretch(self, start_s: float, end_s: float) -> Stretch:
         frames_nats, presence, frames = self._weigh_frames(start_s, end_s)
@@ -101,6 +113,11 @@ class LineView:
             self.line, start_s, end_s, frames_nats, sounds_nats, cuts_nats, presence, frames, sounds, cuts
         )
 
+    def _stretch_of_sound(self, start_s: float, end_s: float) -> Stretch:
+        """Another picture to the same sound is an edit: it is no argument against the sound."""
+        sounds_nats, sounds = self._weigh_sounds(start_s, end_s)
+        return Stretch(self.line, start_s, end_s, sounds_nats=sounds_nats, sounds=sounds)
+
     def _weigh_frames(self, start_s: float, end_s: float) -> tuple[float, float, int]:
         here = (self.frames.a_s >= start_s) & (self.frames.a_s <= end_s)
         bits, fresh = self.frames.bits[here], self._fresh[here]
@@ -108,10 +125,10 @@ class LineView:
             return 0.0, 0.0, 0
         if self._frame_chance is None:
             self._frame_chance = frame_chance(self.a, self.b, self.frames, self.line.variant)
-        usual = float(np.median(bits))
+        usual = min(float(np.median(bits)), MOST_USUAL_BITS)
         nats = frame_ratio(bits, self._frame_chance[here], usual)
-        presence = float(general_ratio(bits).mean())
-        return float((nats * fresh).sum()), presence, int((bits <= (usual + UNRELATED_BITS) / 2).sum())
+        agreeing = int((bits <= (usual + UNRELATED_BITS) / 2).sum())
+        return float((nats * fresh).sum()), _presence(bits[self._structured[here]]), agreeing
 
     def _weigh_sounds(self, start_s: float, end_s: float) -> tuple[float, int]:
         here = (self.sounds.a_s >= start_s) & (self.sounds.a_s <= end_s)
@@ -120,10 +137,8 @@ class LineView:
         if self._sound_nats is None:
             self._sound_nats = sound_ratio(self.sounds.bits, sound_chance(self.a, self.b, self.sounds))
         nats = float((self._sound_nats * self._loud)[here].sum()) / SOUNDS_PER_OBSERVATION
-        agreeing = int(((self.sounds.bits <= 10) & (self._loud > 0) & here).sum())
-        return max(
-            nats, 0.0
-        ), agreeing  # other sound over the same picture is an edit, no argument against it
+        agreeing = int(((self.sounds.bits < UNLIKE_SOUND_BITS) & (self._loud > 0) & here).sum())
+        return max(nats, 0.0), agreeing  # other sound to the same picture is an edit, no argument against it
 
     def _weigh_cuts(self, start_s: float, end_s: float) -> tuple[float, int]:
         speed, offset = self.line.speed, self.line.offset_s
@@ -135,6 +150,19 @@ class LineView:
         density = max(len(a), len(b)) / max(end_s - start_s, 1.0)
         chance = 1 - float(np.exp(-density * 2 * CUT_TOLERANCE_S))
         return cut_ratio(matched, len(a) - matched, len(b) - matched, chance), matched
+
+
+def _has_structure(f: Fingerprint) -> NDArray[np.bool_]:
+    return np.asarray(np.bitwise_count(f.frame_hashes) >= LEAST_STRUCTURE)
+
+
+def _presence(bits: FloatMatrix) -> float:
+    """What frames that show something say together about the same thing being shown; not more than one of
+    them.
+    """
+    if not bits.size:
+        return 0.0
+    return float(presence_ratio(bits).mean()) * min(1.0, bits.size / FULL_PRESENCE)
 
 
 def _within(times_s: FloatArray, start_s: float, end_s: float) -> FloatArray:

@@ -46,7 +46,7 @@ def _waves(most: int) -> np.uint64:
 #: Found on edited copies: of the frames in the index, 72 % keep all 14 coarse bits and 64 % all 20 fine ones.
 FRAME_BITS: Final = {Kind.COARSE_FRAME: _waves(4), Kind.FINE_FRAME: _waves(5)}
 #: Kept frames and sounds are maxima among those within so many seconds.
-FRAME_REACH_S: Final = 0.9
+FRAME_REACH_S: Final = 0.6
 SOUND_REACH_S: Final = 1.5
 #: Sounds that say less make no landmark; the query is a little more generous.
 LEAST_WEIGHT: Final = 0.2
@@ -57,18 +57,26 @@ SOUND_BITS: Final = np.uint32(0xFFFF)
 TRIPLES: Final = ((0, 1, 2), (0, 1, 3), (0, 2, 3))
 INTERVAL_S: Final = 0.1
 LONGEST_INTERVAL_S: Final = 120.0
-#: At most so many cut landmarks per second of video are kept; which ones, the tokens themselves decide.
-CUTS_PER_S: Final = 0.6
+#: At most so many landmarks per second of video: of frames (two tokens each) and sounds the foremost are
+#: kept, of cuts those that the tokens themselves decide on. A content may always have a handful.
+FRAMES_PER_S: Final = 0.7
+SOUNDS_PER_S: Final = 0.2
+CUTS_PER_S: Final = 0.4
+HANDFUL: Final = 3
 
 
 def make_landmarks(fingerprint: Fingerprint) -> Landmarks:
     """The landmarks by which the index knows a content: two a second at most, all kinds together."""
     f = fingerprint
-    frames = _maxima(f.frame_times_s, f.frame_novelty, FRAME_REACH_S)
-    sounds = _maxima(f.sound_times_s, f.sound_weight, SOUND_REACH_S) & (f.sound_weight >= LEAST_WEIGHT)
+    frames = _foremost(
+        f.frame_times_s, f.frame_novelty, FRAME_REACH_S, int(FRAMES_PER_S * f.duration_s) + HANDFUL
+    )
+    says = np.where(f.sound_weight >= LEAST_WEIGHT, f.sound_weight, 0)
+    sounds = _foremost(f.sound_times_s, says, SOUND_REACH_S, int(SOUNDS_PER_S * f.duration_s) + HANDFUL)
+    sounds = sounds[says[sounds] > 0]
     return _gather(
         [
-            _thinned(_cut_tokens(f.cuts_s, spread=False), int(CUTS_PER_S * f.duration_s) + 3),
+            _thinned(_cut_tokens(f.cuts_s, spread=False), int(CUTS_PER_S * f.duration_s) + HANDFUL),
             *_frame_tokens(f.frame_times_s[frames], f.frame_hashes[frames]),
             _sound_tokens(f.sound_times_s[sounds], f.sound_hashes[sounds]),
         ]
@@ -80,8 +88,8 @@ def query_landmarks(fingerprint: Fingerprint) -> Landmarks:
     intervals.
     """
     f = fingerprint
-    kept = _maxima(f.frame_times_s, f.frame_novelty, FRAME_REACH_S)
-    everywhere = np.ones(len(f.frame_times_s), dtype=np.bool_)
+    everywhere = np.arange(len(f.frame_times_s))
+    kept = _foremost(f.frame_times_s, f.frame_novelty, FRAME_REACH_S, len(everywhere))
     sounds = f.sound_weight >= LEAST_QUERY_WEIGHT
     frames = []
     for variant, (turned, flipped, _) in enumerate(VARIANTS):
@@ -169,8 +177,12 @@ def _thinned(tokens: Tokens, most: int) -> Tokens:
     return tokens[0][kept], tokens[1][kept]
 
 
-def _maxima(times_s: FloatArray, values: NDArray[np.float32], reach_s: float) -> NDArray[np.bool_]:
-    """Which values no other within `reach_s` exceeds; of equal ones the first."""
+def _foremost(
+    times_s: FloatArray, values: NDArray[np.float32], reach_s: float, most: int
+) -> NDArray[np.intp]:
+    """Indices of the values that no other within `reach_s` exceeds (of equal ones the first), the greatest
+    `most`.
+    """
     kept = np.ones(len(values), dtype=np.bool_)
     for step in range(1, len(values)):
         near = times_s[step:] - times_s[:-step] <= reach_s
@@ -178,4 +190,5 @@ def _maxima(times_s: FloatArray, values: NDArray[np.float32], reach_s: float) ->
             break
         kept[:-step] &= ~near | (values[:-step] >= values[step:])
         kept[step:] &= ~near | (values[step:] > values[:-step])
-    return kept
+    maxima = np.flatnonzero(kept)
+    return np.sort(maxima[np.argsort(-values[maxima], kind="stable")[:most]])

@@ -16,17 +16,19 @@ from numpy.typing import NDArray
 FloatMatrix = NDArray[np.float32]
 
 #: Hamming distances of unrelated frames (63 bits): mean and deviation over unrelated clips.
-CHANCE_BITS: Final = 30.5
-CHANCE_SPREAD: Final = 4.5
-#: Hamming distances of aligned copies: a mixture over mild, middling and heavy edits (share, mean,
+CHANCE_BITS: Final = 31.4
+CHANCE_SPREAD: Final = 4.0
+#: Hamming distances of aligned copies: a mixture over mild, middling, heavy and ruinous edits (share, mean,
 #: deviation).
-COPY_MIXTURE: Final = ((0.6, 1.0, 3.0), (0.25, 10.0, 4.5), (0.15, 20.0, 4.5))
+COPY_MIXTURE: Final = ((0.55, 1.0, 3.0), (0.2, 10.0, 4.5), (0.15, 20.0, 4.5), (0.1, 30.0, 5.0))
 #: Width of the kernel that smooths measured chance, and the share of general chance mixed in.
 KERNEL_BITS: Final = 2.0
 GENERAL_SHARE: Final = 0.05
 #: No single observation says more than this, for or against.
 MOST_NATS: Final = 8.0
 LEAST_NATS: Final = -4.0
+#: ... except that a picture is there at all, which is said once.
+MOST_PRESENCE_NATS: Final = 11.0
 
 #: The same for sounds (32 bits).
 SOUND_CHANCE_BITS: Final = 16.0
@@ -40,13 +42,18 @@ def _normal(
     return np.exp(-0.5 * ((x - mean) / spread) ** 2) / (spread * 2.5066)
 
 
+def _mixture(x: FloatMatrix, parts: tuple[tuple[float, float, float], ...]) -> NDArray[np.floating]:
+    """Density of a mixture of normals: (share, mean, deviation) each."""
+    return np.asarray(np.sum([share * _normal(x, mean, spread) for share, mean, spread in parts], axis=0))
+
+
 def frame_ratio(bits: FloatMatrix, chance: FloatMatrix, usual: float) -> NDArray[np.floating]:
     """Log-likelihood ratio of aligned frames.
 
     bits: (n,) distances on the line.  chance: (n, k) distances of the same frames off the line; NaN where
     there is none.  usual: the distance that is usual along this line, because an edit moves all frames alike.
     """
-    copy = 0.5 * sum(share * _normal(bits, mean, spread) for share, mean, spread in COPY_MIXTURE)
+    copy = 0.5 * _mixture(bits, COPY_MIXTURE)
     copy = copy + 0.5 * _normal(bits, usual, CHANCE_SPREAD)
     kernel = _normal(bits[:, None], chance, KERNEL_BITS)
     known = np.isfinite(chance).sum(axis=1)
@@ -56,15 +63,15 @@ def frame_ratio(bits: FloatMatrix, chance: FloatMatrix, usual: float) -> NDArray
     return _bounded(copy, share * measured + (1 - share) * general)
 
 
-def general_ratio(bits: FloatMatrix) -> NDArray[np.floating]:
+def presence_ratio(bits: FloatMatrix) -> NDArray[np.floating]:
     """Log-likelihood ratio against unrelated pictures alone: what one frame says about *presence*."""
-    copy = sum(share * _normal(bits, mean, spread) for share, mean, spread in COPY_MIXTURE)
-    return _bounded(copy, _normal(bits, CHANCE_BITS, CHANCE_SPREAD))
+    copy = _mixture(bits, COPY_MIXTURE)
+    return _bounded(copy, _normal(bits, CHANCE_BITS, CHANCE_SPREAD), most=MOST_PRESENCE_NATS)
 
 
 def sound_ratio(bits: FloatMatrix, chance: FloatMatrix) -> NDArray[np.floating]:
     """As `frame_ratio`, for sounds."""
-    copy = sum(share * _normal(bits, mean, spread) for share, mean, spread in SOUND_COPY)
+    copy = _mixture(bits, SOUND_COPY)
     known = np.isfinite(chance).sum(axis=1)
     measured = np.nansum(_normal(bits[:, None], chance, KERNEL_BITS), axis=1) / np.maximum(known, 1)
     share = known / (known + 4.0) * (1 - GENERAL_SHARE)
@@ -85,5 +92,7 @@ def cut_ratio(matched: int, missed_a: int, missed_b: int, chance: float) -> floa
     )
 
 
-def _bounded(copy: NDArray[np.floating], chance: NDArray[np.floating]) -> NDArray[np.floating]:
-    return np.clip(np.log((copy + 1e-12) / (chance + 1e-12)), LEAST_NATS, MOST_NATS)
+def _bounded(
+    copy: NDArray[np.floating], chance: NDArray[np.floating], most: float = MOST_NATS
+) -> NDArray[np.floating]:
+    return np.clip(np.log((copy + 1e-12) / (chance + 1e-12)), LEAST_NATS, most)

@@ -13,8 +13,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.matching.hashes import distance, vary
+from inspector.matching.hashes import VARIANTS, distance, vary
 from inspector.model import Fingerprint, FloatArray, HashArray
+
+#: Natural logarithms of odds, guessed.
+PRICE_OF_SPEED: Final = 3.0
+PRICE_OF_MIRROR: Final = 2.0
+PRICE_OF_TURN: Final = 4.0
+SAME_SPEED: Final = 0.004
 
 
 class Line(NamedTuple):
@@ -23,6 +29,13 @@ class Line(NamedTuple):
     speed: float
     offset_s: float
     variant: int = 0
+
+    @property
+    def price_nats(self) -> float:
+        """Log odds against such a line: most copies keep their speed, few are mirrored, fewer turned."""
+        turned, flipped, _ = VARIANTS[self.variant]
+        price = PRICE_OF_SPEED if abs(self.speed - 1) > SAME_SPEED else 0.0
+        return price + (PRICE_OF_TURN if turned or flipped else PRICE_OF_MIRROR if self.variant else 0.0)
 
 
 class Votes(NamedTuple):
@@ -55,25 +68,32 @@ LEAST_CONTRAST: Final = 9.0
 #: A sound pair votes if it differs in no more bits; 1 in 1000 unrelated pairs does.
 MOST_SOUND_BITS: Final = 7
 LEAST_SOUND_WEIGHT: Final = 0.15
+#: A pair of cuts votes with this, and with one more for each bit the pictures at them are closer than
+#: `ALIKE_BITS` (1 in 100 unrelated pairs is).
+CUT_VOTE: Final = 4.0
+ALIKE_BITS: Final = 22
 
 
-def freshness(novelty: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much of an independent observation a frame is: still pictures nearly nothing, 0.2 of novelty
-    all.
+def freshness(f: Fingerprint) -> NDArray[np.float32]:
+    """How much of an independent observation each hashed frame is: (f,), 0..1.
+
+    As much as its hash differs from the one before, for unrelated hashes differ in half of their bits; but no
+    more than the pixels changed, because in a dull picture noise alone turns bits over.
     """
-    return np.minimum(1, 5 * novelty)
+    turned = distance(f.frame_hashes, np.concatenate((f.frame_hashes[:1], f.frame_hashes[:-1])))
+    return np.minimum(np.minimum(1, turned / 31), 5 * f.frame_novelty)
 
 
 def propose_lines(a: Fingerprint, b: Fingerprint, variant: int) -> list[Line]:
     """The most promising lines, best first; always among them: both start together."""
-    votes = _join(_frame_votes(a, b, variant), _sound_votes(a, b), _cut_votes(a, b))
+    votes = _join(_frame_votes(a, b, variant), _sound_votes(a, b), _cut_votes(a, b, variant))
     starts = np.arange(0, max(a.duration_s - WINDOW_S / 2, 1e-3), WINDOW_S / 2)
     scored: list[tuple[float, Line]] = []
     for start in starts:
         inside = (votes.a_s >= start) & (votes.a_s < start + WINDOW_S)
         middle = min(start + WINDOW_S / 2, a.duration_s / 2) if len(starts) == 1 else start + WINDOW_S / 2
         scored += _peaks(Votes(*(x[inside] for x in votes)), middle, variant)
-    scored.sort(key=lambda item: -item[0])
+    scored.sort(key=lambda item: (-item[0], item[1]))
     lines = _distinct([line for _, line in scored], a.duration_s)
     return [*lines[:MOST_LINES], Line(1.0, 0.0, variant)]
 
@@ -91,7 +111,7 @@ def _frame_votes(a: Fingerprint, b: Fingerprint, variant: int) -> Votes:
     rows, columns = _most(a.frame_novelty, MOST_ROWS), _most(b.frame_novelty, MOST_COLUMNS)
     contrast = _contrast(a.frame_hashes[rows], vary(b.frame_hashes[columns], variant))
     i, j = np.nonzero(contrast >= LEAST_CONTRAST)
-    fresh = np.sqrt(freshness(a.frame_novelty[rows])[i] * freshness(b.frame_novelty[columns])[j])
+    fresh = np.sqrt(freshness(a)[rows][i] * freshness(b)[columns][j])
     weight = (contrast[i, j] - LEAST_CONTRAST / 2) * (0.05 + fresh)
     return _strongest(Votes(a.frame_times_s[rows][i], b.frame_times_s[columns][j], weight.astype(np.float64)))
 
@@ -101,7 +121,8 @@ def _contrast(a: HashArray, b: HashArray) -> NDArray[np.float32]:
     bits = distance(a[:, None], b[None, :])
     if not bits.size:
         return bits
-    return bits.mean(axis=1, keepdims=True) + bits.mean(axis=0, keepdims=True) - bits.mean() - bits
+    usual = bits.mean(axis=1, keepdims=True) + bits.mean(axis=0, keepdims=True) - bits.mean()
+    return np.asarray(usual - bits, dtype=np.float32)
 
 
 def _sound_votes(a: Fingerprint, b: Fingerprint) -> Votes:
@@ -117,10 +138,25 @@ def _sound_votes(a: Fingerprint, b: Fingerprint) -> Votes:
     return _strongest(Votes(a.sound_times_s[rows][i], b.sound_times_s[columns][j], weight.astype(np.float64)))
 
 
-def _cut_votes(a: Fingerprint, b: Fingerprint) -> Votes:
+def _cut_votes(a: Fingerprint, b: Fingerprint, variant: int) -> Votes:
+    """Every cut of a with every cut of b: little by itself, much if the pictures before and after are
+    alike.
+    """
     rows, columns = a.cuts_s[:MOST_CUTS], b.cuts_s[:MOST_CUTS]
-    i, j = np.indices((len(rows), len(columns))).reshape(2, -1)
-    return Votes(rows[i], columns[j], np.full(len(i), 10.0))
+    weight = np.full((len(rows), len(columns)), CUT_VOTE)
+    for after in (False, True):
+        mine, theirs = _at_cuts(a, rows, after=after), vary(_at_cuts(b, columns, after=after), variant)
+        weight += np.maximum(ALIKE_BITS - distance(mine[:, None], theirs[None, :]), 0)
+    i, j = np.indices(weight.shape).reshape(2, -1)
+    return Votes(rows[i], columns[j], weight.ravel())
+
+
+def _at_cuts(f: Fingerprint, cuts_s: FloatArray, *, after: bool) -> HashArray:
+    """The hash of the first hashed frame after each cut, or of the last one before."""
+    if not len(f.frame_hashes):
+        return np.zeros(len(cuts_s), np.uint64)
+    at = np.searchsorted(f.frame_times_s, cuts_s) - (not after)
+    return f.frame_hashes[np.clip(at, 0, len(f.frame_hashes) - 1)]
 
 
 def _strongest(votes: Votes) -> Votes:
@@ -143,9 +179,9 @@ def _peaks(votes: Votes, middle_s: float, variant: int) -> list[tuple[float, Lin
         sums = np.convolve(count, np.ones(2))
         if speed != 1.0:
             sums *= OTHER_SPEED
-        best = np.argsort(-sums, kind="stable")[: 2 * LINES_PER_WINDOW]
+        best = np.argpartition(-sums, min(2 * LINES_PER_WINDOW, len(sums) - 1))[: 2 * LINES_PER_WINDOW]
         found += [(float(sums[k]), float(speed), float(low + k * BIN_S)) for k in best]
-    found.sort(key=lambda item: -item[0])
+    found.sort(key=lambda item: (-item[0], item[1:]))
     kept: list[tuple[float, float, float]] = []
     for item in found:
         if all(abs(item[2] - other[2]) >= APART_S for other in kept):
