@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     aws_endpoint_url: str | None = Field(
         None,
         validation_alias=_named("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL"),
-        description="S3 and SQS endpoint. Empty: `inspector up` starts one, everything else talks to AWS.",
+        description="S3 and SQS endpoint. Empty: `inspector up` starts its own.",
     )
     localstack_host: str | None = Field(
         None,
@@ -59,6 +59,7 @@ class Settings(BaseSettings):
         validation_alias=_named("AWS_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
         description="AWS region.",
     )
+    use_aws: bool = Field(False, description="Use AWS itself: `inspector up` then starts no S3 and SQS.")
     s3_public_url: str | None = Field(None, description="S3 address as browsers reach it, for signed URLs.")
     bucket: str = Field("videos", min_length=3, max_length=63, description="The bucket that is inspected.")
     queue: str = Field("video-events", description="Queue of the bucket's notifications.")
@@ -81,6 +82,9 @@ class Settings(BaseSettings):
 
     # workers and jobs
     workers: int = Field(2, ge=1, le=64, description="Worker processes of `inspector up` and `work`.")
+    worker_metrics_port: int = Field(
+        9464, ge=0, le=65000, description="Metrics port of the first worker, the next ones count up; 0: none."
+    )
     decoder_threads: int = Field(1, ge=1, le=64, description="Threads one ffmpeg may use.")
     lease_s: float = Field(300, gt=0, description="How long a claimed job stays a silent worker's.")
     heartbeat_s: float = Field(30, gt=0, description="How often a worker renews its lease.")
@@ -155,6 +159,19 @@ class Settings(BaseSettings):
             raise ValueError("visibility_timeout_s must exceed poll_wait_s by more than 5 s")
         return self
 
+    def as_environment(self) -> dict[str, str]:
+        """What a child process needs in its environment to have the same settings."""
+        return {
+            f"INSPECTOR_{name.upper()}": _as_text(getattr(self, name))
+            for name, field in type(self).model_fields.items()
+            if getattr(self, name) != field.default
+        }
+
+    @property
+    def has_s3(self) -> bool:
+        """Whether S3 and SQS are given, by AWS or at an endpoint; else `inspector up` starts its own."""
+        return self.use_aws or bool(self.aws_endpoint_url or self.localstack_host)
+
     @property
     def scratch(self) -> Path:
         """Folder of downloads in work."""
@@ -185,6 +202,14 @@ def load_settings(**overrides: Any) -> Settings:
             for e in exc.errors()
         )
         raise ConfigError(f"settings: {faults}") from None
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return "" if value is None else str(value)
 
 
 def _is_loopback(host: str) -> bool:

@@ -27,6 +27,7 @@ class KnownContent:
     """A content whose fingerprint is of the present algorithm. searched: its matches are complete."""
 
     id: int
+    duration_s: float
     searched: bool
 
 
@@ -42,11 +43,11 @@ class StoredContent:
 def find(tx: Session, library: Library, sha256: bytes) -> KnownContent | None:
     """The content with these bytes, if it needs no decoding."""
     row = tx.execute(
-        select(ContentRow.id, ContentRow.searched).where(
+        select(ContentRow.id, ContentRow.duration_s, ContentRow.searched).where(
             ContentRow.library == library, ContentRow.sha256 == sha256, ContentRow.algorithm == ALGORITHM
         )
     ).first()
-    return None if row is None else KnownContent(row.id, row.searched)
+    return None if row is None else KnownContent(row.id, row.duration_s, row.searched)
 
 
 def save(tx: Session, library: Library, sha256: bytes, media: MediaInfo, seen: Fingerprint) -> int:

@@ -55,8 +55,8 @@ class Listener:
         if self._connection is None:
             with translated():
                 pooled = self._db.engine.raw_connection()
-            pooled.detach()  # it is ours now: the pool must not hand it to anyone
             connection = cast(Any, pooled.driver_connection)
+            pooled.detach()  # it is ours now: the pool must not hand it to anyone
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))

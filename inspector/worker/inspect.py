@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -150,16 +150,28 @@ def store_content(
     """The first commit of an inspection: from now on other searches find this content."""
     content_id = contents.save(tx, library, sha256, media, seen)
     landmarks.replace(tx, library, content_id, make_landmarks(seen))
-    return KnownContent(content_id, searched=False)
+    return KnownContent(content_id, seen.duration_s, searched=False)
 
 
-def search(db: Database, library: Library, content_id: int, cancelled: Cancelled) -> list[Pair]:
-    """All matches of a committed content with those of its library that were committed before it."""
+def search(
+    db: Database,
+    library: Library,
+    content_id: int,
+    cancelled: Cancelled,
+    *,
+    among: Container[int] | None = None,
+) -> list[Pair]:
+    """All matches of a committed content with those of its library that were committed before it.
+
+    among: only these contents, if given.
+    """
     with timed("search"):
         with db.begin() as tx:
             mine = contents.load(tx, [content_id])[content_id]
             postings = landmarks.look_up(tx, library, content_id, query_landmarks(mine.fingerprint))
-        candidates = sorted(c.content_id for c in find_candidates(postings))
+        candidates = sorted(
+            c.content_id for c in find_candidates(postings) if among is None or c.content_id in among
+        )
     pairs: list[Pair] = []
     for start in range(0, len(candidates), _LOADED_AT_ONCE):
         with timed("compare"), db.begin() as tx:

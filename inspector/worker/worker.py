@@ -12,9 +12,7 @@ A thread that ends unasked takes the whole process down, visibly: the supervisor
 
 from __future__ import annotations
 
-import signal
 import threading
-from types import FrameType
 from typing import Final
 
 import structlog
@@ -32,11 +30,12 @@ from inspector.worker.heartbeat import Heartbeat
 from inspector.worker.ingest import Ingest
 from inspector.worker.inspect import Inspection
 from inspector.worker.loop import Loop
+from inspector.worker.supervisor import StopFlag, stop_on_signals
 from inspector.worker.sweep import Sweep
 
 log = structlog.get_logger(__name__)
 
-_WATCH_S: Final = 0.1
+_WATCH_S: Final = 0.2
 _ABANDON_POLL_AFTER_S: Final = 2.0  # what an abandoned long poll still receives comes again, or is swept
 
 
@@ -46,7 +45,7 @@ class Worker:
     def __init__(self, db: Database, bucket: Bucket, queue: Queue, settings: Settings) -> None:
         self._db = db
         self._settings = settings
-        self._stop_asked = False
+        self._asked = StopFlag()
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._listener = JobListener(db)
@@ -80,8 +79,7 @@ class Worker:
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT. Returns the exit code: 1 if a thread died."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask_to_stop)
+        stop_on_signals(self._asked)
         log.info("worker_started", worker=self._heartbeat.worker_id)
         for loop in self._loops:
             loop.start()
@@ -90,16 +88,12 @@ class Worker:
         log.info("worker_stopped", worker=self._heartbeat.worker_id, died=died)
         return 1 if died else 0
 
-    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop_asked = True
-
     def _watch(self) -> str | None:
         """Wait until we are asked to stop, or a thread has died. Returns the name of that thread."""
-        while not self._stop_asked:
+        while not self._asked.wait(_WATCH_S):
             dead = next((loop.name for loop in self._loops if not loop.alive), None)
             if dead is not None:
                 return dead
-            self._stop.wait(_WATCH_S)
         return None
 
     def _stop_all(self) -> None:

@@ -1,0 +1,106 @@
+"""The long-running commands, and those that prepare and repair: up, bootstrap, serve, work, sweep."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import structlog
+
+from inspector.api.serve import serve as serve_web
+from inspector.cli.stack import StackInfo, running_stack, say_step, worker_programs
+from inspector.errors import ConfigError
+from inspector.settings import Settings
+from inspector.wiring import join_stack, make_app, make_sweep, make_worker, run_bootstrap, serve_metrics
+from inspector.worker.supervisor import StopFlag, Supervisor, stop_on_signals
+
+log = structlog.get_logger(__name__)
+
+
+@click.command()
+@click.pass_obj
+def up(settings: Settings) -> None:
+    """Run everything on this machine: S3, SQS, PostgreSQL, web and workers.
+
+    What the settings name (DATABASE_URL, AWS_ENDPOINT_URL) is used instead of an embedded one. Data stays in
+    the data folder; Ctrl-C stops everything, and the next start finds all earlier videos and results.
+    """
+    stop = StopFlag()
+    stop_on_signals(stop)
+    with running_stack(settings, stop) as stack:
+        _say_where(stack)
+        stack.run()
+        click.echo("stopping …", err=True)
+
+
+@click.command()
+@click.option("--verify-only", is_flag=True, help="Check everything, and change nothing.")
+@click.option("--probe", is_flag=True, help="With --verify-only: send a probe object through all the same.")
+@click.pass_obj
+def bootstrap(settings: Settings, verify_only: bool, probe: bool) -> None:
+    """Create bucket, queues, policy and notifications, migrate the database, and prove that events arrive.
+
+    May be run any number of times: it changes only what is not as it should be.
+    """
+    report = run_bootstrap(join_stack(settings), verify_only=verify_only, probe=probe, on_step=say_step)
+    if not report.ok:
+        raise ConfigError("bootstrap is not complete: see the lines marked `failed`")
+
+
+@click.command()
+@click.pass_obj
+def serve(settings: Settings) -> None:
+    """Run the web server: status page, API and metrics."""
+    joined = join_stack(settings)
+    serve_web(joined, lambda: make_app(joined))
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes.  [default: from the settings]")
+@click.option("--index", type=click.IntRange(0), hidden=True, help="Which of the workers this one is.")
+@click.pass_obj
+def work(settings: Settings, workers: int | None, index: int | None) -> None:
+    """Run workers: they receive events, inspect videos, and sweep the bucket."""
+    joined = join_stack(settings)
+    count = workers or joined.workers
+    if index is None and count > 1:
+        _supervise(joined, count)
+        return
+    serve_metrics(joined, index or 0)
+    sys.exit(make_worker(joined).run())
+
+
+@click.command()
+@click.option("--confirm-removals", is_flag=True, help="Remove what is missing, however much it is.")
+@click.pass_obj
+def sweep(settings: Settings, confirm_removals: bool) -> None:
+    """Compare the whole bucket with the database now.
+
+    Workers do this every few minutes. A sweep that would remove too large a share of the videos stops and
+    waits for --confirm-removals.
+    """
+    blocked = make_sweep(join_stack(settings)).run_whole(confirm_removals=confirm_removals)
+    if blocked:
+        raise ConfigError(blocked)
+    click.echo("bucket and database agree")
+
+
+def _supervise(settings: Settings, count: int) -> None:
+    stop = StopFlag()
+    stop_on_signals(stop)
+    with Supervisor(grace_s=settings.shutdown_grace_s, stop=stop) as supervisor:
+        supervisor.start(*worker_programs(settings, count))
+        supervisor.run()
+
+
+def _say_where(stack: StackInfo) -> None:
+    click.echo(
+        f"""
+The inspector is running.
+  status page   {stack.web_url}
+  S3 endpoint   {stack.s3_url or "AWS"}   bucket {stack.settings.bucket}
+  drop a video  {stack.drop_command}
+  ask for it    curl {stack.web_url}status/holiday.mp4
+  stop          Ctrl-C
+"""
+    )

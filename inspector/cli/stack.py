@@ -1,0 +1,153 @@
+"""The stack of one machine: its parts started in order as supervised children, and stopped in reverse."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import click
+import structlog
+from pydantic import SecretStr
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from inspector.cli.client import StatusClient
+from inspector.errors import InspectorError, Interrupted, Unavailable
+from inspector.model import Program
+from inspector.ops.bootstrap import Step
+from inspector.settings import Settings
+from inspector.stack import (
+    embedded_postgres_url,
+    ministack_program,
+    ministack_url,
+    postgres_program,
+    preflight,
+    wait_for_ministack,
+)
+from inspector.wiring import announce_stack, make_database, run_bootstrap
+from inspector.worker.supervisor import StopFlag, Supervisor
+
+log = structlog.get_logger(__name__)
+
+_START_TIMEOUT_S: Final = 120.0
+_LOOK_EVERY_S: Final = 0.2
+_S3: Final = "ministack"
+
+
+@dataclass(slots=True)
+class StackInfo:
+    """A running stack: where its parts are reached, and who looks after them."""
+
+    settings: Settings
+    supervisor: Supervisor
+    s3_restarts: int = 0
+
+    @property
+    def web_url(self) -> str:
+        return f"http://{self.settings.host}:{self.settings.port}/"
+
+    @property
+    def s3_url(self) -> str | None:
+        return self.settings.aws_endpoint_url
+
+    @property
+    def drop_command(self) -> str:
+        """One line that drops a video with nothing but the AWS command line."""
+        target = f"s3://{self.settings.bucket}/"
+        if self.s3_url is None:
+            return f"aws s3 cp holiday.mp4 {target}"
+        keys = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
+        return f"{keys} aws --endpoint-url {self.s3_url} s3 cp holiday.mp4 {target}"
+
+    def run_once(self) -> None:
+        """Start again what has died; an emulator that was killed has forgotten its queues."""
+        self.supervisor.run_once()
+        restarts = sum(c.restarts for c in self.supervisor.states() if c.name == _S3)
+        if restarts != self.s3_restarts and self.supervisor.alive(_S3):
+            wait_for_ministack(self.settings)
+            run_bootstrap(self.settings)
+            self.s3_restarts = restarts
+
+    def run(self) -> None:
+        """Look after the stack until it is asked to stop."""
+        while not self.supervisor.stop.wait(_LOOK_EVERY_S):
+            try:
+                self.run_once()
+            except InspectorError as exc:
+                log.warning("stack_not_healed_yet", error=str(exc))
+
+
+@contextmanager
+def running_stack(settings: Settings, stop: StopFlag) -> Iterator[StackInfo]:
+    """Run everything for the time of the block. Raises ConfigError or Unavailable if a part fails."""
+    wants_s3 = not settings.has_s3
+    ports = {settings.port: "INSPECTOR_PORT"}
+    if wants_s3:
+        ports[settings.embedded_s3_port] = "INSPECTOR_EMBEDDED_S3_PORT"
+    preflight(settings, ports=ports)
+    with Supervisor(grace_s=settings.shutdown_grace_s, stop=stop) as supervisor:
+        if settings.database_url is None:
+            settings = _start_postgres(settings, supervisor)
+        if wants_s3:
+            settings = _start_s3(settings, supervisor)
+        run_bootstrap(settings)
+        supervisor.start(_program("web", settings, "serve"))
+        supervisor.start(*worker_programs(settings, settings.workers))
+        client = StatusClient(settings)
+        _wait(supervisor, client.check_alive)
+        note = announce_stack(settings)
+        try:
+            yield StackInfo(settings, supervisor)
+        finally:
+            note.unlink(missing_ok=True)
+
+
+def worker_programs(settings: Settings, count: int) -> list[Program]:
+    """The worker processes, numbered; each serves its metrics on a port of its own."""
+    return [_program(f"worker-{index}", settings, "work", "--index", str(index)) for index in range(count)]
+
+
+def say_step(step: Step) -> None:
+    """Print what bootstrap found or did."""
+    click.echo(f"{step.outcome:<10} {step.sentence}")
+
+
+def _program(name: str, settings: Settings, *arguments: str) -> Program:
+    return Program(name, (sys.executable, "-m", "inspector", *arguments), settings.as_environment())
+
+
+def _start_postgres(settings: Settings, supervisor: Supervisor) -> Settings:
+    supervisor.start(postgres_program(settings.data_dir))
+    url = embedded_postgres_url(settings.data_dir)
+    settings = settings.model_copy(update={"database_url": SecretStr(url)})
+    db = make_database(settings)
+    try:
+        _wait(supervisor, db.ping)
+    finally:
+        db.close()
+    return settings
+
+
+def _start_s3(settings: Settings, supervisor: Supervisor) -> Settings:
+    supervisor.start(ministack_program(settings))
+    wait_for_ministack(settings, alive=lambda: supervisor.alive(_S3))
+    return settings.model_copy(update={"aws_endpoint_url": ministack_url(settings)})
+
+
+def _wait(supervisor: Supervisor, answers: Callable[[], None]) -> None:
+    """Wait until a part answers; its children are looked after meanwhile."""
+
+    def look() -> None:
+        if supervisor.stop.is_set():
+            raise Interrupted("stopped while starting")
+        supervisor.run_once()
+        answers()
+
+    Retrying(
+        retry=retry_if_exception_type(Unavailable),
+        wait=wait_fixed(0.05),
+        stop=stop_after_delay(_START_TIMEOUT_S),
+        reraise=True,
+    )(look)

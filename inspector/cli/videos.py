@@ -1,0 +1,180 @@
+"""`inspector put` and `inspector status`: drop videos, and read what was found."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from inspector.cli.client import StatusClient
+from inspector.errors import InspectorError, Unavailable
+from inspector.model import State
+from inspector.settings import Settings
+from inspector.wiring import join_stack, make_bucket
+
+_POLL_S: Final = 0.3
+_NOT_WELL: Final = (State.REJECTED, State.FAILED)
+
+Video = dict[str, Any]  # a status document, as the API gives it
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--prefix", default="", help="Put the files under this prefix, for instance `2026/`.")
+@click.option("--wait", is_flag=True, help="Wait until all are inspected, and show what was found.")
+@click.option(
+    "--timeout", "timeout_s", type=float, default=3600, show_default=True, help="Longest wait, seconds."
+)
+@click.pass_obj
+def put(settings: Settings, files: tuple[Path, ...], prefix: str, wait: bool, timeout_s: float) -> None:
+    """Drop FILES into the bucket.
+
+    \b
+      inspector put *.mp4
+      inspector put --wait --prefix 2026/ holiday.mp4
+    """
+    joined = join_stack(settings)
+    bucket = make_bucket(joined)
+    with _bars(DownloadColumn()) as progress:
+        for path in files:
+            task = progress.add_task(path.name, total=path.stat().st_size)
+            bucket.upload(
+                path, prefix + path.name, on_bytes=lambda sent, task=task: progress.advance(task, sent)
+            )
+    keys = [prefix + path.name for path in files]
+    if not wait:
+        click.echo("\n".join(keys))
+        return
+    videos = wait_for(StatusClient(joined), keys, timeout_s)
+    show(videos)
+    if any(video["status"] in _NOT_WELL for video in videos):
+        sys.exit(3)
+
+
+@click.command()
+@click.argument("key", required=False)
+@click.option("--watch", is_flag=True, help="Keep showing it until it is final.")
+@click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
+@click.option(
+    "--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="Without KEY: how many."
+)
+@click.pass_obj
+def status(settings: Settings, key: str | None, watch: bool, as_json: bool, limit: int) -> None:
+    """Show what is known of the video KEY (a key, or a bare file name), or of the newest videos.
+
+    \b
+      inspector status
+      inspector status 2026/holiday.mp4 --watch
+    """
+    client = StatusClient(join_stack(settings))
+    if key is None:
+        videos = client.page(limit)
+    elif watch:
+        videos = wait_for(client, [key], timeout_s=float("inf"))
+    else:
+        videos = [client.one(key)]
+    if as_json:
+        click.echo(json.dumps(videos if key is None else videos[0], indent=2, ensure_ascii=False))
+    else:
+        show(videos, details=key is not None)
+
+
+def wait_for(client: StatusClient, keys: Sequence[str], timeout_s: float) -> list[Video]:
+    """Show the progress of these videos until all are final. Raises InspectorError after the timeout."""
+    deadline = time.monotonic() + timeout_s
+    with _bars(TaskProgressColumn()) as progress:
+        tasks = {key: progress.add_task(f"{key}: …", total=1.0) for key in dict.fromkeys(keys)}
+        final: dict[str, Video] = {}
+        while len(final) < len(tasks):
+            for key in [key for key in tasks if key not in final]:
+                video = _ask(client, key)
+                if video is None:
+                    continue
+                progress.update(
+                    tasks[key], description=f"{key}: {video['status']}", completed=video["progress"]
+                )
+                if State(video["status"]).final:
+                    progress.update(tasks[key], completed=1.0)
+                    final[key] = video
+            if time.monotonic() > deadline:
+                raise InspectorError(
+                    f"{len(tasks) - len(final)} videos were not inspected in {timeout_s:g} s"
+                )
+            time.sleep(_POLL_S if len(final) < len(tasks) else 0)
+    return [client.one(key) for key in tasks]  # once more: the last one may have changed the first
+
+
+def show(videos: Sequence[Video], *, details: bool = True) -> None:
+    """Print videos as a table; with details, what they share with others, segment by segment."""
+    console = Console()
+    if not videos:
+        console.print("No videos yet. Drop one: inspector put FILE")
+        return
+    table = Table("video", "status", "cuts", "duplicates", box=None, header_style="bold")
+    for video in videos:
+        table.add_row(
+            Text(video["key"]), _state(video), str(video["total_cuts"]), str(len(video["duplicates"]))
+        )
+    console.print(table)
+    if details:
+        show_duplicates(console, videos)
+
+
+def show_duplicates(console: Console, videos: Sequence[Video]) -> None:
+    """Print one row for each matched segment."""
+    table = Table(
+        "video", "from", "to", "lies in", "from", "to", "verdict", "score", box=None, header_style="bold"
+    )
+    for video in videos:
+        for duplicate in video["duplicates"]:
+            for s in duplicate["segments"]:
+                here = _span(s["start_s"], s["end_s"])
+                there = _span(s["duplicate_start_s"], s["duplicate_end_s"])
+                name, other = Text(video["key"]), Text(duplicate["key"])
+                table.add_row(name, *here, other, *there, duplicate["verdict"], f"{duplicate['score']:.2f}")
+    if table.row_count:
+        console.print()
+        console.print(table)
+
+
+def _ask(client: StatusClient, key: str) -> Video | None:
+    """The status, or None while it cannot be told."""
+    try:
+        return client.one(key)
+    except Unavailable:
+        return None
+
+
+def _state(video: Video) -> Text:
+    error = video["error"]
+    if error and video["status"] in _NOT_WELL:
+        return Text(f"{video['status']}: {error['reason']}", style="red")
+    running = video["status"] == State.PROCESSING
+    return Text(f"{video['status']} {video['progress']:.0%}" if running else video["status"])
+
+
+def _span(start_s: float, end_s: float) -> tuple[str, str]:
+    return f"{start_s:.2f}", f"{end_s:.2f}"
+
+
+def _bars(last: DownloadColumn | TaskProgressColumn) -> Progress:
+    """Progress bars on stderr, so that standard output can be piped."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        last,
+        console=console,
+        disable=not console.is_terminal,
+    )
