@@ -1,0 +1,111 @@
+"""A fingerprint is a function of the video alone, small, and quick to make."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inspector.fingerprint import Fingerprinter
+from inspector.model import Fingerprint, FrameBatch
+from tests.unit.fingerprint.pictures import film, fingerprint_of, melody
+
+FRAMES = film((1.0, 2.2, 6.0, 9.9, 14.0, 21.0), 30.0)
+SOUND = melody(30.0)
+WHOLE = fingerprint_of(FRAMES, SOUND)
+
+
+def assert_equal(a: Fingerprint, b: Fingerprint) -> None:
+    for name in Fingerprint.__slots__:
+        assert np.array_equal(getattr(a, name), getattr(b, name)), name
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, len(FRAMES.times_s)), max_size=12).map(sorted))
+def test_slicing_into_batches_makes_no_difference(batches: list[int]) -> None:
+    assert_equal(fingerprint_of(FRAMES, SOUND, batches=batches), WHOLE)
+
+
+def test_frame_by_frame_is_the_same_too() -> None:
+    assert_equal(fingerprint_of(FRAMES, SOUND, batches=range(1, len(FRAMES.times_s))), WHOLE)
+
+
+def test_times_ascend_and_arrays_fit_together() -> None:
+    for times in (WHOLE.cuts_s, WHOLE.frame_times_s, WHOLE.sound_times_s):
+        assert (np.diff(times) > 0).all()
+    assert len(WHOLE.frame_times_s) == len(WHOLE.frame_hashes) == len(WHOLE.frame_novelty)
+    assert len(WHOLE.sound_times_s) == len(WHOLE.sound_hashes) == len(WHOLE.sound_weight)
+    assert 0 <= WHOLE.frame_novelty.min() <= WHOLE.frame_novelty.max() <= 1
+    assert (WHOLE.frame_hashes.dtype, WHOLE.sound_hashes.dtype) == (np.uint64, np.uint32)
+
+
+def test_an_hour_takes_less_than_400_kilobytes() -> None:
+    """A hash of 8 bytes, a sound of 4, and 2 bytes for time and weight of each."""
+    frames, sounds = len(WHOLE.frame_times_s) / 30, len(WHOLE.sound_times_s) / 30
+    assert 3600 * (frames * 12 + sounds * 6) < 400_000
+
+
+def test_frames_are_hashed_at_the_same_moments_after_a_cut() -> None:
+    """Whatever stands before: here 0.13 s more."""
+    later = FrameBatch(FRAMES.times_s[:-4] + 0.13, FRAMES.luma[:-4])
+    opener = FrameBatch(np.array([0.0, 0.04, 0.08]), film((), 0.12, seed=9).luma)
+    shifted = fingerprint_of(
+        FrameBatch(np.concatenate((opener.times_s, later.times_s)), np.concatenate((opener.luma, later.luma)))
+    )
+    first_cut = WHOLE.cuts_s[0]
+    here = WHOLE.frame_times_s[WHOLE.frame_times_s > first_cut]
+    there = shifted.frame_times_s[shifted.frame_times_s > first_cut + 0.13]
+    assert there[:100].tolist() == pytest.approx((here[:100] + 0.13).tolist())
+
+
+def test_bars_do_not_change_the_hashes() -> None:
+    """Letterbox: the same pictures, squeezed into three quarters of the height."""
+    rows = (np.arange(27) * 36 / 27).astype(int)
+    barred = np.full_like(FRAMES.luma, 16)
+    barred[:, 4:31] = FRAMES.luma[:, rows]
+    hashes = fingerprint_of(FrameBatch(FRAMES.times_s, barred)).frame_hashes
+    assert np.median(np.bitwise_count(hashes ^ WHOLE.frame_hashes)) <= 6
+
+
+def test_mirroring_flips_known_bits_only() -> None:
+    odd = np.uint64(sum(1 << k for k in range(64) if k % 2))
+    mirrored = fingerprint_of(FrameBatch(FRAMES.times_s, FRAMES.luma[:, :, ::-1])).frame_hashes
+    assert np.median(np.bitwise_count(mirrored ^ odd ^ WHOLE.frame_hashes)) == 0
+
+
+def test_a_still_picture_is_not_novel() -> None:
+    still = FrameBatch(FRAMES.times_s[:250], FRAMES.luma[:1].repeat(250, axis=0))
+    assert fingerprint_of(still).frame_novelty.max() < 0.01
+
+
+def test_noisy_black_is_not_novel() -> None:
+    luma = np.random.default_rng(0).integers(14, 19, size=(250, 36, 64)).astype(np.uint8)
+    assert fingerprint_of(FrameBatch(FRAMES.times_s[:250], luma)).frame_novelty.max() < 0.15
+
+
+def test_nothing_in_nothing_out() -> None:
+    empty = Fingerprinter().finish(1.5, truncated=True)
+    assert (empty.duration_s, empty.truncated) == (1.5, True)
+    assert not empty.cuts_s.size
+    assert not empty.frame_hashes.size
+    assert not empty.sound_hashes.size
+
+
+def test_a_clock_that_stands_still_does_not_fill_the_memory() -> None:
+    fingerprinter = Fingerprinter()
+    luma = film((), 4.0).luma
+    for _ in range(40):
+        fingerprinter.add_frames(FrameBatch(np.zeros(100), luma))
+    assert len(fingerprinter._window.times_s) <= 3000
+    assert len(fingerprinter.finish(0.0, truncated=False).frame_times_s) == 1
+
+
+def test_it_keeps_up_with_3000_frames_a_second() -> None:
+    frames = FrameBatch(np.arange(6000) / 25, np.tile(FRAMES.luma, (8, 1, 1)))
+    sound = melody(240.0)
+    began = time.thread_time()
+    fingerprint_of(frames, sound)
+    assert 6000 / (time.thread_time() - began) > 3000
