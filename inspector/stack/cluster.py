@@ -69,12 +69,11 @@ class Cluster:
                 stop=stop_after_delay(timeout_s),
                 reraise=True,
             )(self._start, timeout_s)
-        self._ensure_database()
 
     def answers(self) -> bool:
-        """Whether the server takes connections."""
+        """Whether the server takes connections to our database."""
         try:
-            self._connect().close()
+            self._connect(DATABASE).close()
         except psycopg2.OperationalError:
             return False
         return True
@@ -115,17 +114,17 @@ class Cluster:
             raise DatabaseUnavailable(
                 f"the embedded PostgreSQL did not start ({_said(exc)}): see {log_file}"
             ) from exc
-        if not self.answers():
-            raise DatabaseUnavailable(f"the embedded PostgreSQL does not answer: see {log_file}")
+        try:
+            self._ensure_database()
+        except psycopg2.OperationalError as exc:
+            raise DatabaseUnavailable(f"the embedded PostgreSQL does not answer: see {log_file}") from exc
 
     def _initialise(self) -> None:
         """Make the cluster, whole or not at all: a half-made one of a killed process is thrown away."""
         version = self.data / "PG_VERSION"
         if version.exists():
             if version.read_text().strip() != _VERSION:
-                raise ConfigError(
-                    f"{self.data} holds data of another PostgreSQL than {_VERSION}: move it away"
-                )
+                raise ConfigError(f"{self.data} is not of PostgreSQL {_VERSION}: move it away")
             return
         unfinished = self.folder / "cluster.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -168,16 +167,16 @@ class Cluster:
         return not command.exists() or os.fsencode(self.data) in command.read_bytes().split(b"\0")
 
     def _ensure_database(self) -> None:
-        with contextlib.closing(self._connect()) as connection:
+        with contextlib.closing(self._connect("postgres")) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
                 if cursor.fetchone() is None:
                     cursor.execute(f"CREATE DATABASE {DATABASE}")
 
-    def _connect(self) -> Any:
+    def _connect(self, database: str) -> Any:
         return psycopg2.connect(
-            host=str(self.socket_dir), port=PORT, user=ROLE, dbname="postgres", connect_timeout=5
+            host=str(self.socket_dir), port=PORT, user=ROLE, dbname=database, connect_timeout=5
         )
 
     def _run(self, program: str, *arguments: str) -> None:

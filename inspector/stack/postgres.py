@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from inspector.errors import DatabaseUnavailable
+from inspector.errors import InspectorError
 from inspector.model import Program
+from inspector.signals import StopFlag, stop_on_signals
 from inspector.stack.cluster import Cluster
 
 log = structlog.get_logger(__name__)
@@ -47,10 +46,10 @@ def embedded_postgres_url(data_dir: Path) -> str:
 
 def postgres_program(data_dir: Path) -> Program:
     """A child process that keeps the server up: starts it, also again when it dies; leaves at SIGTERM."""
-    return Program("postgres", (sys.executable, "-m", "inspector.stack.postgres", str(data_dir.absolute())))
+    return Program("postgres", (sys.executable, "-m", "inspector.stack", str(data_dir.absolute())))
 
 
-def keep_up(data_dir: Path, stop: threading.Event, *, look_every_s: float = LOOK_EVERY_S) -> None:
+def keep_up(data_dir: Path, stop: StopFlag, *, look_every_s: float = LOOK_EVERY_S) -> None:
     """Use the cluster until `stop`, and start the server again whenever it has died."""
     cluster = Cluster(data_dir)
     with _using(cluster, START_TIMEOUT_S):
@@ -96,15 +95,10 @@ def _locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[
 
 def main() -> None:
     """Keep the cluster of the data folder given as the only argument up until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = StopFlag()
+    stop_on_signals(stop)
     try:
         keep_up(Path(sys.argv[1]), stop)
-    except DatabaseUnavailable as exc:
-        log.warning("embedded_postgres_unavailable", error=str(exc))
+    except InspectorError as exc:
+        log.warning("embedded_postgres_failed", error=str(exc))
         raise SystemExit(1) from exc
-
-
-if __name__ == "__main__":
-    main()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import queue
 import random
 import signal
 import subprocess
@@ -26,6 +25,9 @@ import structlog
 
 from inspector.metrics import RESTARTS
 from inspector.model import Program
+from inspector.signals import StopFlag, stop_on_signals
+
+__all__ = ["ChildState", "StopFlag", "Supervisor", "stop_on_signals"]
 
 log = structlog.get_logger(__name__)
 
@@ -36,36 +38,6 @@ HEALTHY_AFTER_S: Final = 20.0  # a child that lived so long starts again without
 CRASH_LOOP: Final = 5  # short lives in a row that are called a crash loop
 _KILL_WAIT_S: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
-
-
-class StopFlag:
-    """Like threading.Event, but may be set by a signal handler: Event's lock could deadlock there."""
-
-    def __init__(self) -> None:
-        self._set = False
-        self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()  # documented as reentrant
-
-    def set(self) -> None:
-        """Raise the flag, and wake everyone who waits for it."""
-        self._set = True
-        self._wakeups.put(None)
-
-    def is_set(self) -> bool:
-        return self._set
-
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the flag is raised, at most so long. Returns whether it is."""
-        if not self._set:
-            with suppress(queue.Empty):
-                self._wakeups.get(timeout=timeout_s)
-                self._wakeups.put(None)  # for the next one who waits
-        return self._set
-
-
-def stop_on_signals(stop: StopFlag) -> None:
-    """Let SIGTERM and SIGINT raise the flag, and do nothing else. Only the main thread may call this."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 
 from inspector.metrics import RESTARTS
 from inspector.model import Program
-from inspector.worker.supervisor import CRASH_LOOP, HEALTHY_AFTER_S, LONGEST_PAUSE_S, StopFlag, Supervisor
+from inspector.worker.supervisor import CRASH_LOOP, HEALTHY_AFTER_S, LONGEST_PAUSE_S, Supervisor
 from tests.services import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -163,7 +162,8 @@ def test_trouble_with_one_child_does_not_save_the_next(monkeypatch: pytest.Monke
 SUPERVISE = """
 import sys
 from inspector.model import Program
-from inspector.worker.supervisor import Supervisor, stop_on_signals
+from inspector.signals import stop_on_signals
+from inspector.worker.supervisor import Supervisor
 with Supervisor(grace_s=5) as supervisor:
     stop_on_signals(supervisor.stop)
     supervisor.start(Program("sleeper", ("/bin/sleep", "1000")))
@@ -202,21 +202,6 @@ class supervising:  # noqa: N801 - used as a context manager
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.communicate()
-
-
-def test_everyone_who_waits_for_the_flag_is_woken() -> None:
-    stop = StopFlag()
-    assert not stop.wait(0)
-    seen: list[bool] = []
-    threads = [threading.Thread(target=lambda: seen.append(stop.wait(30))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    stop.set()
-    for thread in threads:
-        thread.join(10)
-    assert seen == [True] * 3
-    assert stop.is_set()
-    assert stop.wait()
 
 
 def _runs(pid: int) -> bool:

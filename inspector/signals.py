@@ -1,0 +1,37 @@
+"""How a process is told to stop: a flag that a signal handler may raise."""
+
+from __future__ import annotations
+
+import queue
+import signal
+from contextlib import suppress
+
+
+class StopFlag:
+    """Like threading.Event, but may be set by a signal handler: Event's lock could deadlock there."""
+
+    def __init__(self) -> None:
+        self._set = False
+        self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()  # documented as reentrant
+
+    def set(self) -> None:
+        """Raise the flag, and wake everyone who waits for it."""
+        self._set = True
+        self._wakeups.put(None)
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the flag is raised, at most so long. Returns whether it is."""
+        if not self._set:
+            with suppress(queue.Empty):
+                self._wakeups.get(timeout=timeout_s)
+                self._wakeups.put(None)  # for the next one who waits
+        return self._set
+
+
+def stop_on_signals(stop: StopFlag) -> None:
+    """Let SIGTERM and SIGINT raise the flag, and do nothing else. Only the main thread may call this."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
