@@ -35,9 +35,13 @@ def accept_keys(url_map: Map) -> None:
 
 
 def key_from_path(path_info: str, prefix: str) -> str:
-    """The key behind `prefix` in a WSGI PATH_INFO. Raises Problem (400) if it is no UTF-8."""
+    """The key behind `prefix` in a WSGI PATH_INFO. Raises Problem (400) if it is no UTF-8.
+
+    Routing takes slashes in front of the whole path for one.
+    """
     try:
-        return path_info.encode("latin-1").decode()[len(prefix) :]
+        path = "/" + path_info.encode("latin-1").decode().lstrip("/")
+        return path.removeprefix(prefix)
     except UnicodeError as exc:
         raise _bad_key() from exc
 

@@ -39,14 +39,12 @@ def serve(settings: Settings, app_factory: Callable[[], Flask]) -> None:
     app_factory runs in the worker process, after the fork: it may open connections and start threads.
     Raises ConfigError if the address cannot be listened on, or the application cannot be built.
     """
-    listener = listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port).detach()  # gunicorn closes it
     try:
         _Server(listener, settings.web_threads, app_factory).run()
     except SystemExit as exc:
         if exc.code not in (None, 0):
             raise ConfigError("the web server could not start its worker; the log says why") from exc
-    finally:
-        listener.close()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -105,7 +103,7 @@ class _Log(Logger):  # type: ignore[misc]
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with our configuration and nobody else's: no file and no environment variable is read."""
 
-    def __init__(self, listener: socket.socket, threads: int, app_factory: Callable[[], Flask]) -> None:
+    def __init__(self, listener: int, threads: int, app_factory: Callable[[], Flask]) -> None:
         self._listener = listener
         self._threads = threads
         self._app_factory = app_factory
@@ -113,7 +111,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         settings = {
-            "bind": f"fd://{self._listener.fileno()}",
+            "bind": f"fd://{self._listener}",
             "workers": 1,
             "worker_class": _Worker,
             "threads": self._threads,
