@@ -16,6 +16,7 @@ import ffmpeg
 from inspector.cli.client import StatusClient
 from inspector.cli.stack import running_stack
 from inspector.cli.videos import Video, show, wait_for
+from inspector.logs import configure_logging
 from inspector.media import ToolLimits, run_tool
 from inspector.settings import Settings
 from inspector.wiring import make_bucket
@@ -72,6 +73,7 @@ def demo(settings: Settings) -> None:
     with tempfile.TemporaryDirectory(prefix="inspector-demo-") as folder:
         Path(folder).chmod(0o711)  # PostgreSQL, which does not run as root, must get through
         own = _own_stack(settings, Path(folder))
+        configure_logging(own)
         click.echo("starting a stack of its own …", err=True)
         with redirect_stdout(sys.stderr), running_stack(own, stop) as stack:
             files = _make_videos(Path(folder))

@@ -50,6 +50,13 @@ def look_up(tx: Session, library: Library, content_id: int, query: Landmarks) ->
     return Postings(tokens, query_times_ms, content_ids, times_ms)
 
 
+def explain(tx: Session, library: Library, content_id: int, query: Landmarks) -> str:
+    """PostgreSQL's plan for this look-up."""
+    force_index(tx)
+    lines = tx.execute(text(f"EXPLAIN {LOOK_UP.text}"), _parameters(library, content_id, query)).scalars()
+    return "\n".join(lines)
+
+
 def force_index(tx: Session) -> None:
     """Let the rest of this transaction use indexes only."""
     for statement in _PROBE_ONLY:

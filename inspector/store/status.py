@@ -67,7 +67,7 @@ class StatusReader:
             .where(VideoRow.id.in_(video_ids))
         )
         with self._db.begin() as tx:
-            return dict(tx.execute(query).tuples().all())
+            return {row[0]: row[1] for row in tx.execute(query)}
 
     def overview(self, bucket: str) -> Overview:
         """Counts of jobs, heartbeats and the sweep."""
