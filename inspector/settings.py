@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         scheme, _, rest = value.get_secret_value().partition(":")
         return SecretStr("postgresql+psycopg2:" + rest) if scheme in ("postgres", "postgresql") else value
 
-    @field_validator("aws_endpoint_url", "localstack_host", "s3_public_url", mode="before")
+    @field_validator("aws_endpoint_url", "localstack_host", "s3_public_url", "token", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: Any) -> Any:
         return value or None
