@@ -14,6 +14,7 @@ Everything is counted in seconds, never in frames, so any frame rate, fixed or n
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -39,9 +40,12 @@ FLASH_S: Final = 0.3
 FLASH_SHARE: Final = 0.5
 #: Of two cuts closer than this only the stronger is kept.
 LEAST_SHOT_S: Final = 0.1
+#: Two cuts so close with a plain frame between them are one fade through black or white: the later stays.
+FADE_S: Final = 0.4
+PLAIN: Final = 0.3
 
 #: A frame can be judged once the frames of so many seconds after it are known.
-LOOKAHEAD_S: Final = max(AROUND_S, FLASH_S)
+CONTEXT_S: Final = max(AROUND_S, FLASH_S) + FADE_S + LEAST_SHOT_S
 
 
 def looks_of(luma: ByteArray) -> Looks:
@@ -65,14 +69,14 @@ def find_cuts(times_s: FloatArray, looks: Looks, differences: FloatArray) -> NDA
     """Which frames are the first of a new shot.
 
     times_s: (n,) ascending.  looks: (n, 576).  differences: (n,) from the frame before; the first of a video
-    is 0. A frame's answer depends on the frames within `LOOKAHEAD_S` (plus `LEAST_SHOT_S`) of it and on no
+    is 0. A frame's answer depends on the frames within `CONTEXT_S` of it and on no
     others.
     """
     strong = np.flatnonzero(differences >= LEAST_DIFFERENCE)
     jumps = [i for i in strong.tolist() if _stands_out(i, times_s, differences)]
     found = np.zeros(len(times_s), dtype=np.bool_)
     found[[i for i in jumps if not _is_flash(i, times_s, looks, differences)]] = True
-    return _without_crowd(found, times_s, differences)
+    return _without_crowd(_without_fades(found, times_s, looks), times_s, differences)
 
 
 def _span(times_s: FloatArray, start_s: float, end_s: float) -> slice:
@@ -98,6 +102,16 @@ def _is_flash(i: int, times_s: FloatArray, looks: Looks, differences: FloatArray
     undone = difference(looks[i + 1 : after.stop], looks[i - 1])
     undoes = difference(looks[before.start : i - 1], looks[i]) if i >= 1 else undone[:0]
     return bool((undone < least).any() or (undoes < least).any())
+
+
+def _without_fades(found: NDArray[np.bool_], times_s: FloatArray, looks: Looks) -> NDArray[np.bool_]:
+    """Of two cuts around a plain frame keep the later."""
+    cuts = np.flatnonzero(found)
+    for first, second in pairwise(cuts.tolist()):
+        close = times_s[second] - times_s[first] <= FADE_S
+        if close and np.abs(looks[first:second]).mean(axis=1).min() < PLAIN:
+            found[first] = False
+    return found
 
 
 def _without_crowd(

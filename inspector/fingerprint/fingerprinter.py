@@ -11,15 +11,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.fingerprint.cuts import LEAST_SHOT_S, LOOKAHEAD_S, Looks, difference, find_cuts, looks_of
+from inspector.fingerprint.cuts import CONTEXT_S, Looks, difference, find_cuts, looks_of
 from inspector.fingerprint.sampling import FrameSampler
 from inspector.fingerprint.sound import SoundHasher
 from inspector.model import FRAME_HEIGHT, FRAME_WIDTH, ByteArray, Fingerprint, FloatArray, FrameBatch
 
 BLOCK: Final = 256  # frames worked on together
-#: Seconds of frames kept around the frame being judged, and the most frames that may wait for their judgement
-#: (a stream whose clock stands still must not fill the memory).
-CONTEXT_S: Final = LOOKAHEAD_S + LEAST_SHOT_S
+#: The most frames that may wait for their judgement: a stream whose clock stands still must not fill the
+#: memory.
 MOST_WAITING: Final = 4 * BLOCK
 
 

@@ -22,6 +22,12 @@ SOUND_REACH_S: Final = 0.07
 OFF_LINE_S: Final = 2.0
 #: ... at so many places of each content.
 PLACES: Final = 32
+#: Repetitions are looked for this far away (sub-fingerprints of 0.12 s: from 0.8 to 24 s).
+LEAST_REPEAT: Final = 7
+MOST_REPEAT: Final = 200
+#: Sub-fingerprints with fewer different bits agree; so many agree by chance, at the best of many places.
+ALIKE_SOUND_BITS: Final = 10
+CHANCE_AGREEMENT: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,25 @@ def _chance(
         bits[np.abs(theirs_s[places][None, :] - here_s[:, None]) < OFF_LINE_S] = np.nan
         sides.append(bits)
     return np.concatenate(sides, axis=1)
+
+
+def repetition(a: Fingerprint, b: Fingerprint, aligned: Aligned, here: NDArray[np.bool_]) -> float:
+    """How well the sounds of a stretch also agree with b a little earlier or later: 0 not at all, 1 as well.
+
+    here: which of the aligned sounds belong to the stretch.  A beat, a ring tone or a loop agrees with itself
+    again and again, and then the agreement says nothing about where.
+    """
+    i, j = aligned.a[here], aligned.b[here]
+    apart = np.arange(LEAST_REPEAT, MOST_REPEAT)
+    other = j[None, :] + np.concatenate((-apart[::-1], apart))[:, None]
+    inside = (other >= 0) & (other < len(b.sound_hashes))
+    bits = distance(a.sound_hashes[i][None, :], b.sound_hashes[np.where(inside, other, 0)])
+    weight = np.minimum(a.sound_weight[i], b.sound_weight[j])
+    total = (inside * weight).sum(axis=1)
+    agreeing = ((bits < ALIKE_SOUND_BITS) & inside) @ weight / np.maximum(total, 1e-9)
+    again = agreeing[total >= weight.sum() / 2].max(initial=0.0)
+    now = float(weight @ (aligned.bits[here] < ALIKE_SOUND_BITS)) / max(float(weight.sum()), 1e-9)
+    return float(np.clip((again - CHANCE_AGREEMENT) / max(now - CHANCE_AGREEMENT, 1e-9), 0, 1))
 
 
 def match_cuts(

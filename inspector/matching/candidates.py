@@ -7,17 +7,22 @@ algorithm", 2003.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.matching.landmarks import KIND_SHIFT, Kind
 from inspector.model import Candidate, IntArray, Postings
 
 #: Offsets within a bin agree; bins are counted together with their right neighbour, so that none is split.
 BIN_MS: Final = 750
 #: So many different moments of the query must vote alike: one proves nothing.
 LEAST_MOMENTS: Final = 2
+#: ... and together be worth so much: a fine frame is worth 2, the other kinds, which meet by chance more
+#: often, 1.
+LEAST_WORTH: Final = 3
+CHEAP: Final = (Kind.CUTS, Kind.COARSE_FRAME, Kind.SOUND)
 
 
 def find_candidates(postings: Postings, *, limit: int = 1000) -> list[Candidate]:
@@ -26,18 +31,34 @@ def find_candidates(postings: Postings, *, limit: int = 1000) -> list[Candidate]
     """
     if not len(postings.tokens):
         return []
-    weight = _rarity(postings.tokens)
     offset_ms = postings.times_ms - postings.query_times_ms
-    _, content = np.unique(postings.content_ids, return_inverse=True)
+    ids, content = np.unique(postings.content_ids, return_inverse=True)
     bins = (offset_ms - offset_ms.min()) // BIN_MS
-    width = int(bins.max()) + 3
+    width = int(bins.max()) + 2
     # each occurrence stands in its own bin and, as right neighbour, in the one before
-    place = np.concatenate((content * width + bins + 1, content * width + bins))
-    moment = np.tile(postings.query_times_ms, 2)
-    places, votes, moments = _count(place, moment, np.tile(weight, 2))
-    middle_ms = (places % width) * BIN_MS + int(offset_ms.min())
-    ids = np.unique(postings.content_ids)
-    return _best(ids[places // width], votes, moments, middle_ms, limit)
+    places = _count(
+        np.concatenate((content * width + bins + 1, content * width + bins)),
+        np.tile(postings.query_times_ms, 2),
+        np.tile(_rarity(postings.tokens), 2),
+        np.tile(_worth(postings.tokens), 2),
+    )
+    middle_ms = (places.place % width) * BIN_MS + int(offset_ms.min())
+    return _best(ids[places.place // width], places, middle_ms, limit)
+
+
+class Places(NamedTuple):
+    """Where votes fell: (p,) each; votes, different moments of the query, and what these are worth
+    together.
+    """
+
+    place: IntArray
+    votes: NDArray[np.float64]
+    moments: IntArray
+    worth: IntArray
+
+
+def _worth(tokens: IntArray) -> IntArray:
+    return np.where(np.isin(tokens >> KIND_SHIFT, CHEAP), 1, 2).astype(np.int64)
 
 
 def _rarity(tokens: IntArray) -> NDArray[np.float64]:
@@ -46,28 +67,25 @@ def _rarity(tokens: IntArray) -> NDArray[np.float64]:
     return np.asarray(1 / np.sqrt(counts[inverse]))
 
 
-def _count(
-    place: IntArray, moment: IntArray, weight: NDArray[np.float64]
-) -> tuple[IntArray, NDArray[np.float64], IntArray]:
-    """Per place: votes, and different moments. A moment votes once per place, with its weightiest token."""
-    order = np.lexsort((-weight, moment, place))
-    place, moment, weight = place[order], moment[order], weight[order]
+def _count(place: IntArray, moment: IntArray, weight: NDArray[np.float64], worth: IntArray) -> Places:
+    """Votes per place. A moment votes once per place, with its best token."""
+    order = np.lexsort((-weight, -worth, moment, place))
+    place, moment, weight, worth = place[order], moment[order], weight[order], worth[order]
     first = np.ones(len(place), dtype=np.bool_)
     first[1:] = (place[1:] != place[:-1]) | (moment[1:] != moment[:-1])
     places, inverse = np.unique(place[first], return_inverse=True)
-    return (
+    return Places(
         places,
         np.bincount(inverse, weights=weight[first]).astype(np.float64),
         np.bincount(inverse).astype(np.int64),
+        np.bincount(inverse, weights=worth[first]).astype(np.int64),
     )
 
 
-def _best(
-    ids: IntArray, votes: NDArray[np.float64], moments: IntArray, middle_ms: IntArray, limit: int
-) -> list[Candidate]:
+def _best(ids: IntArray, places: Places, middle_ms: IntArray, limit: int) -> list[Candidate]:
     """The best place of each content, if enough moments vote for it."""
-    enough = moments >= LEAST_MOMENTS
-    ids, votes, middle_ms = ids[enough], votes[enough], middle_ms[enough]
+    enough = (places.moments >= LEAST_MOMENTS) & (places.worth >= LEAST_WORTH)
+    ids, votes, middle_ms = ids[enough], places.votes[enough], middle_ms[enough]
     order = np.lexsort((middle_ms, -votes, ids))
     ids, votes, middle_ms = ids[order], votes[order], middle_ms[order]
     best = np.ones(len(ids), dtype=np.bool_)

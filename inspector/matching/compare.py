@@ -7,7 +7,6 @@ into one order before anything is computed, and the answer is turned round if ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -131,5 +130,5 @@ def _segment(a: Fingerprint, b: Fingerprint, stretch: Stretch) -> Segment:
     start = max(stretch.start_s - 0.1, 0.0, -line.offset_s / line.speed)
     end = min(stretch.end_s + 0.2, a.duration_s, (b.duration_s - line.offset_s) / line.speed)
     end = max(end, start)
-    segment = Segment(start, end, line.speed * start + line.offset_s, line.speed * end + line.offset_s, 0.0)
-    return replace(segment, score=_score(stretch.nats))
+    there = [max(line.speed * t + line.offset_s, 0.0) for t in (start, end)]
+    return Segment(start, end, there[0], there[1], _score(stretch.nats))

@@ -17,6 +17,7 @@ from inspector.matching.alignment import (
     find_runs,
     frame_chance,
     match_cuts,
+    repetition,
     sound_chance,
 )
 from inspector.matching.likelihood import FloatMatrix, cut_ratio, frame_ratio, presence_ratio, sound_ratio
@@ -137,6 +138,8 @@ class LineView:
         if self._sound_nats is None:
             self._sound_nats = sound_ratio(self.sounds.bits, sound_chance(self.a, self.b, self.sounds))
         nats = float((self._sound_nats * self._loud)[here].sum()) / SOUNDS_PER_OBSERVATION
+        if nats > 0:
+            nats *= 1 - repetition(self.a, self.b, self.sounds, here)
         agreeing = int(((self.sounds.bits < UNLIKE_SOUND_BITS) & (self._loud > 0) & here).sum())
         return max(nats, 0.0), agreeing  # other sound to the same picture is an edit, no argument against it
 

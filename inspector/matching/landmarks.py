@@ -55,7 +55,7 @@ LEAST_QUERY_WEIGHT: Final = 0.1
 SOUND_BITS: Final = np.uint32(0xFFFF)
 #: Which three of four neighbouring cuts.
 TRIPLES: Final = ((0, 1, 2), (0, 1, 3), (0, 2, 3))
-INTERVAL_S: Final = 0.1
+INTERVAL_S: Final = 0.06
 LONGEST_INTERVAL_S: Final = 120.0
 #: At most so many landmarks per second of video: of frames (two tokens each) and sounds the foremost are
 #: kept, of cuts those that the tokens themselves decide on. A content may always have a handful.

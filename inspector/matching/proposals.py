@@ -47,7 +47,7 @@ class Votes(NamedTuple):
 
 
 #: Speeds tried: 1 first, then steps of 1 % between 3/4 and 4/3 (0.75 to 1.34).
-SPEEDS: Final = tuple(sorted(1.01 ** np.arange(-29, 30), key=lambda s: abs(np.log(s))))
+SPEEDS: Final = tuple(sorted((1.01**k for k in range(-29, 30)), key=lambda speed: abs(speed - 1)))
 #: A line at another speed than 1 needs this much more to be preferred: speed changes are rare.
 OTHER_SPEED: Final = 0.85
 BIN_S: Final = 0.2
@@ -171,16 +171,7 @@ def _peaks(votes: Votes, middle_s: float, variant: int) -> list[tuple[float, Lin
     that a slightly wrong speed hardly moves them."""
     if not len(votes.weight):
         return []
-    found: list[tuple[float, float, float]] = []
-    for speed in SPEEDS:
-        shift = votes.b_s - speed * (votes.a_s - middle_s)
-        low = shift.min()
-        count = np.bincount(((shift - low) / BIN_S).astype(np.intp), weights=votes.weight)
-        sums = np.convolve(count, np.ones(2))
-        if speed != 1.0:
-            sums *= OTHER_SPEED
-        best = np.argpartition(-sums, min(2 * LINES_PER_WINDOW, len(sums) - 1))[: 2 * LINES_PER_WINDOW]
-        found += [(float(sums[k]), float(speed), float(low + k * BIN_S)) for k in best]
+    found = [peak for speed in SPEEDS for peak in _peaks_at(votes, middle_s, speed)]
     found.sort(key=lambda item: (-item[0], item[1:]))
     kept: list[tuple[float, float, float]] = []
     for item in found:
@@ -189,6 +180,20 @@ def _peaks(votes: Votes, middle_s: float, variant: int) -> list[tuple[float, Lin
         if len(kept) == LINES_PER_WINDOW:
             break
     return [(vote, Line(speed, at - speed * middle_s, variant)) for vote, speed, at in kept]
+
+
+def _peaks_at(votes: Votes, middle_s: float, speed: float) -> list[tuple[float, float, float]]:
+    """(votes, speed, b's time at a's `middle_s`) of the fullest pairs of neighbouring bins at one speed."""
+    shift = votes.b_s - speed * (votes.a_s - middle_s)
+    bins = ((shift - shift.min()) / BIN_S).astype(np.intp)
+    sums, moments = (
+        np.convolve(np.bincount(bins, weights=weight), np.ones(2))
+        for weight in (votes.weight, votes.weight * shift)
+    )
+    most = min(2 * LINES_PER_WINDOW, len(sums))
+    best = np.argpartition(-sums, most - 1)[:most]
+    worth = 1.0 if speed == 1.0 else OTHER_SPEED
+    return [(float(sums[k]) * worth, speed, float(moments[k] / sums[k])) for k in best if sums[k] > 0]
 
 
 def _distinct(lines: list[Line], duration_s: float) -> list[Line]:

@@ -11,8 +11,8 @@ from inspector.matching.proposals import SAME_SPEED, Line, freshness
 from inspector.model import Fingerprint, FloatArray
 
 #: Offsets (s) and speeds tried around the line; the proposals' grid is 0.2 s and 1 % wide.
-SHIFTS_S: Final = tuple(np.arange(-6, 7) * 0.05)
-STRETCHINGS: Final = tuple(1 + np.arange(-3, 4) * 0.002)
+SHIFTS_S: Final = tuple(0.05 * k for k in range(-6, 7))
+STRETCHINGS: Final = tuple(1 + 0.002 * k for k in range(-3, 4))
 #: Still frames count a little, so that a still picture too has a best place.
 LEAST_FRESH: Final = 0.02
 #: Cuts this close belong together before the line is exact; with so many of them, so far apart, they also say

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ def film(cuts_s: Sequence[float], end_s: float, *, rate: float = 25.0, seed: int
     times = np.arange(round(end_s * rate)) / rate
     borders = [0.0, *cuts_s, end_s]
     luma = np.zeros((len(times), FRAME_HEIGHT, FRAME_WIDTH), np.uint8)
-    for number, (start, end) in enumerate(zip(borders, borders[1:], strict=False)):
+    for number, (start, end) in enumerate(pairwise(borders)):
         inside = (times >= start - 1e-9) & (times < end - 1e-9)
         luma[inside] = shot(1000 * seed + number, times[inside])
     return FrameBatch(times, luma)

@@ -49,7 +49,7 @@ def test_a_flash_that_brightens_the_picture_is_no_cut() -> None:
 
 @pytest.mark.parametrize("length", [12, 25, 50])
 def test_a_dissolve_gives_at_most_one_cut(length: int) -> None:
-    times = np.arange(150) / 25
+    times = np.arange(150, dtype=np.float64) / 25
     a, b = shot(1, times).astype(float), shot(2, times).astype(float)
     share = np.clip((np.arange(150) - 60) / length, 0, 1)[:, None, None]
     assert fingerprint_of(FrameBatch(times, (a * (1 - share) + b * share).astype(np.uint8))).cuts_s.size <= 1
@@ -57,14 +57,14 @@ def test_a_dissolve_gives_at_most_one_cut(length: int) -> None:
 
 @pytest.mark.parametrize("length", [12, 25, 50])
 def test_a_fade_through_black_gives_at_most_one_cut(length: int) -> None:
-    times = np.arange(200) / 25
+    times = np.arange(200, dtype=np.float64) / 25
     gain = np.clip(np.abs(np.arange(200) - 100) / length, 0, 1)[:, None, None]
     luma = np.concatenate((shot(1, times[:100]), shot(2, times[100:]))) * gain
     assert fingerprint_of(FrameBatch(times, luma.astype(np.uint8))).cuts_s.size <= 1
 
 
 def test_fast_motion_is_no_cut() -> None:
-    times = np.arange(100) / 25
+    times = np.arange(100, dtype=np.float64) / 25
     assert fingerprint_of(FrameBatch(times, shot(1, times, drift=20.0))).cuts_s.size == 0
 
 
@@ -86,6 +86,6 @@ def test_a_cut_from_black_is_found() -> None:
 
 
 def test_slides_seconds_apart_are_shots() -> None:
-    times = np.arange(6) * 2.0
+    times = np.arange(6, dtype=np.float64) * 2
     luma = np.concatenate([shot(k, times[:1]) for k in range(6)])
     assert fingerprint_of(FrameBatch(times, luma)).cuts_s.tolist() == times[1:].tolist()

@@ -39,7 +39,8 @@ def test_times_ascend_and_arrays_fit_together() -> None:
     assert len(WHOLE.frame_times_s) == len(WHOLE.frame_hashes) == len(WHOLE.frame_novelty)
     assert len(WHOLE.sound_times_s) == len(WHOLE.sound_hashes) == len(WHOLE.sound_weight)
     assert 0 <= WHOLE.frame_novelty.min() <= WHOLE.frame_novelty.max() <= 1
-    assert (WHOLE.frame_hashes.dtype, WHOLE.sound_hashes.dtype) == (np.uint64, np.uint32)
+    assert WHOLE.frame_hashes.dtype == np.dtype(np.uint64)
+    assert WHOLE.sound_hashes.dtype == np.dtype(np.uint32)
 
 
 def test_an_hour_takes_less_than_400_kilobytes() -> None:

@@ -1,0 +1,143 @@
+"""An index of landmarks finds the contents worth comparing, and few others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inspector.matching import find_candidates, make_landmarks, query_landmarks
+from inspector.matching.landmarks import KIND_SHIFT, Kind
+from inspector.model import Candidate, Fingerprint, Landmarks, Postings
+from tests.unit.matching.films import (
+    cut_out,
+    damaged,
+    make_film,
+    make_still,
+    mirrored,
+    mute,
+    retimed,
+    without_cuts,
+)
+
+FILMS = [make_film(seed, 60.0) for seed in range(40)]
+INDEX = [make_landmarks(film) for film in FILMS]
+
+
+def look_up(query: Landmarks) -> Postings:
+    """What a database would answer."""
+    rows = [
+        (token, query_ms, content, ms)
+        for content, landmarks in enumerate(INDEX)
+        for token, query_ms in zip(query.tokens.tolist(), query.times_ms.tolist(), strict=True)
+        for ms in landmarks.times_ms[landmarks.tokens == token].tolist()
+    ]
+    columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+    return Postings(*columns)
+
+
+def candidates(query: Fingerprint) -> list[Candidate]:
+    return find_candidates(look_up(query_landmarks(query)))
+
+
+EDITS = {
+    "copy": damaged(FILMS[7], 1, bits=2),
+    "clip": damaged(cut_out(FILMS[7], 22, 34), 1, bits=2),
+    "speed": damaged(retimed(FILMS[7], 1.05), 1, bits=2),
+    "mirrored": damaged(mirrored(mute(FILMS[7])), 1, bits=2),
+    "missing cuts": without_cuts(damaged(FILMS[7], 1, bits=2), 1, share=0.4),
+    "poor pictures": damaged(FILMS[7], 1, bits=24),
+    "mute": mute(damaged(FILMS[7], 1, bits=3)),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_copy_is_the_first_candidate(edit: str) -> None:
+    assert candidates(EDITS[edit])[0].content_id == 7
+
+
+def test_the_offset_is_reference_minus_query() -> None:
+    assert candidates(EDITS["clip"])[0].offset_ms == pytest.approx(22000, abs=1000)
+
+
+def test_cuts_alone_find_a_copy_although_some_are_missing() -> None:
+    thinned = without_cuts(damaged(mute(FILMS[7]), 1, bits=30), 5, share=0.2)
+    landmarks = query_landmarks(thinned)
+    cuts = landmarks.tokens >> KIND_SHIFT == Kind.CUTS
+    found = find_candidates(look_up(Landmarks(landmarks.tokens[cuts], landmarks.times_ms[cuts])))
+    assert found[0].content_id == 7
+
+
+def test_few_unrelated_films_are_candidates() -> None:
+    strangers = [candidates(make_film(1000 + seed, 60.0)) for seed in range(10)]
+    assert sum(map(len, strangers)) <= 40  # of 400 pairs
+
+
+@pytest.mark.parametrize("duration_s", [5.0, 60.0, 600.0])
+@pytest.mark.parametrize("shot_s", [0.3, 4.0, 60.0])
+def test_at_most_two_landmarks_a_second(duration_s: float, shot_s: float) -> None:
+    count = len(make_landmarks(make_film(3, duration_s, shot_s=shot_s)).tokens)
+    assert count <= 2 * duration_s + 12
+
+
+def test_landmarks_are_the_same_every_time_and_never_double() -> None:
+    again = make_landmarks(FILMS[0])
+    assert np.array_equal(again.tokens, INDEX[0].tokens)
+    assert np.array_equal(again.times_ms, INDEX[0].times_ms)
+    rows = np.stack([again.tokens, again.times_ms])
+    assert np.unique(rows, axis=1).shape == rows.shape
+    assert (again.tokens > 0).all()
+
+
+def test_black_and_silence_make_no_landmark() -> None:
+    assert make_landmarks(make_still(1, picture=0)).tokens.size == 0
+
+
+def test_a_still_makes_a_handful_however_long() -> None:
+    assert len(make_landmarks(make_still(1, 3600.0, picture=2**40 + 2**9 + 4)).tokens) <= 8
+
+
+def test_nothing_found_no_candidates() -> None:
+    empty = np.zeros(0, np.int64)
+    assert find_candidates(Postings(empty, empty, empty, empty)) == []
+
+
+def postings(*rows: tuple[int, int, int, int]) -> Postings:
+    return Postings(*np.array(rows, dtype=np.int64).T)
+
+
+def test_votes_must_agree_on_the_offset() -> None:
+    scattered = postings((1, 0, 5, 1000), (2, 5000, 5, 20000), (3, 9000, 5, 4000))
+    aligned = postings((1, 0, 5, 1000), (2, 5000, 5, 6000), (3, 9000, 5, 10100))
+    assert find_candidates(scattered) == []
+    assert [c.content_id for c in find_candidates(aligned)] == [5]
+
+
+def test_one_moment_alone_is_no_candidate() -> None:
+    assert find_candidates(postings((1, 0, 5, 1000), (2, 0, 5, 1000), (3, 0, 5, 1000))) == []
+
+
+def test_rare_tokens_weigh_more() -> None:
+    common = [(1, 0, content, 0) for content in range(100, 150)]
+    common += [(2, 4000, content, 4000) for content in range(100, 150)]
+    found = find_candidates(postings(*common, (3, 0, 7, 0), (4, 4000, 7, 4000)))
+    assert found[0].content_id == 7
+    assert len(found) == 51
+
+
+def test_any_content_id_will_do_and_ties_are_in_order_of_ids() -> None:
+    ids = (2**62, 5, 123456789012)
+    found = find_candidates(postings(*((t, 1000 * t, c, 1000 * t) for c in ids for t in (1, 2))))
+    assert [c.content_id for c in found] == sorted(ids)
+
+
+def test_the_order_of_postings_does_not_matter() -> None:
+    answer = look_up(query_landmarks(EDITS["copy"]))
+    order = np.random.default_rng(0).permutation(len(answer.tokens))
+    shuffled = Postings(
+        *(getattr(answer, n)[order] for n in ("tokens", "query_times_ms", "content_ids", "times_ms"))
+    )
+    assert find_candidates(shuffled) == find_candidates(answer)
+
+
+def test_the_limit_keeps_the_strongest() -> None:
+    assert find_candidates(look_up(query_landmarks(EDITS["copy"])), limit=1)[0].content_id == 7
