@@ -40,9 +40,12 @@ def serve(settings: Settings, app_factory: Callable[[], Flask]) -> None:
     Raises ConfigError if the address cannot be listened on, or the application cannot be built.
     """
     listener = listen(settings.host, settings.port).detach()  # gunicorn closes it
+    parent = os.getpid()
     try:
         _Server(listener, settings.web_threads, app_factory).run()
     except SystemExit as exc:
+        if os.getpid() != parent:
+            raise  # the worker ends here: what follows `serve` is the parent's alone
         if exc.code not in (None, 0):
             raise ConfigError("the web server could not start its worker; the log says why") from exc
 

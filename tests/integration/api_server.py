@@ -26,11 +26,14 @@ def main() -> None:
     settings = settings_for_test(port=port, bucket=BUCKET, web_threads=16, data_dir=folder)
     try:
         serve(settings, lambda: build(settings, folder / "deeds"))
+        print("served", flush=True)  # noqa: T201 - the test counts these
     except ConfigError as exc:
         sys.exit(f"inspector: {exc}")
 
 
 def build(settings: Settings, deeds: Path) -> Flask:
+    if "broken" in sys.argv:
+        raise ConfigError("broken on purpose")
     source, bucket = FakeSource(), FakeBucket()
     threading.Thread(target=play, args=(source, bucket, deeds), daemon=True).start()
     return create_app(settings, source, source.listener, bucket)
