@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
@@ -280,11 +281,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A process that the supervisor keeps running. env: added to the environment it inherits."""
+    """A process that the supervisor keeps running.
+
+    env: added to the environment it inherits.  log_file: takes its output; None: it shares ours.
+    """
 
     name: str
     argv: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
+    log_file: Path | None = None
 
 
 # ---------------------------------------------------------------- what people see

@@ -10,6 +10,7 @@ import http.client
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -32,7 +33,7 @@ def ministack_program(settings: Settings) -> Program:
     """The child process; makes its folders. Raises ConfigError if they cannot be made, or it is missing."""
     if find_spec("ministack") is None:
         raise ConfigError("MiniStack is not installed: pip install 'video-inspector[embedded]'")
-    root = settings.data_dir.absolute() / "s3"
+    root = _root(settings)
     folders = {name: root / name for name in ("objects", "state", "tmp")}
     for folder in folders.values():
         check_data_dir(folder)
@@ -50,6 +51,7 @@ def ministack_program(settings: Settings) -> Program:
             "TMPDIR": str(folders["tmp"]),
             "LOG_LEVEL": "WARNING",
         },
+        log_file=_log_file(settings),
     )
 
 
@@ -60,7 +62,7 @@ def wait_for_ministack(
 
     def look() -> None:
         if not alive():
-            raise ConfigError("MiniStack ended while it started: its log above says why")
+            raise ConfigError(f"MiniStack ended while it started: see {_log_file(settings)}")
         if not answers(settings.embedded_s3_port):
             raise BucketUnavailable(
                 f"MiniStack did not answer at {ministack_url(settings)} in {timeout_s:g} s"
@@ -84,3 +86,11 @@ def answers(port: int, path: str = "/_ministack/health") -> bool:
         return False
     finally:
         connection.close()
+
+
+def _root(settings: Settings) -> Path:
+    return settings.data_dir.absolute() / "s3"
+
+
+def _log_file(settings: Settings) -> Path:
+    return _root(settings) / "ministack.log"

@@ -16,10 +16,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import structlog
 
@@ -36,6 +37,7 @@ FIRST_PAUSE_S: Final = 0.5  # before a dead child is started again; it doubles
 LONGEST_PAUSE_S: Final = 30.0
 HEALTHY_AFTER_S: Final = 20.0  # a child that lived so long starts again without a pause
 CRASH_LOOP: Final = 5  # short lives in a row that are called a crash loop
+LOG_LIMIT_BYTES: Final = 16 * 2**20  # looked at when a child starts
 _KILL_WAIT_S: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -216,13 +218,23 @@ def _whatever_happens(action: Callable[[], None], child: _Child) -> None:
 
 
 def _spawn(program: Program) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - our own programs
-        list(program.argv),
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **program.env},
-        process_group=0,
-        preexec_fn=functools.partial(_die_with, os.getpid(), _prctl()) if _prctl() else None,
-    )
+    with ExitStack() as files:
+        output = files.enter_context(_open_log(program.log_file)) if program.log_file else None
+        return subprocess.Popen(  # noqa: S603 - our own programs
+            list(program.argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **program.env},
+            process_group=0,
+            preexec_fn=functools.partial(_die_with, os.getpid(), _prctl()) if _prctl() else None,
+        )
+
+
+def _open_log(path: Path) -> BinaryIO:
+    """The log to append to, begun anew when it has grown too large."""
+    too_large = path.exists() and path.stat().st_size > LOG_LIMIT_BYTES
+    return path.open("wb" if too_large else "ab")
 
 
 @functools.cache

@@ -13,7 +13,13 @@ import pytest
 
 from inspector.metrics import RESTARTS
 from inspector.model import Program
-from inspector.worker.supervisor import CRASH_LOOP, HEALTHY_AFTER_S, LONGEST_PAUSE_S, Supervisor
+from inspector.worker.supervisor import (
+    CRASH_LOOP,
+    HEALTHY_AFTER_S,
+    LOG_LIMIT_BYTES,
+    LONGEST_PAUSE_S,
+    Supervisor,
+)
 from tests.services import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -116,6 +122,23 @@ def test_a_long_life_ends_the_series_of_failures(supervisor: Supervisor, clock: 
 def test_a_program_that_cannot_be_started_does_not_stop_the_others(supervisor: Supervisor) -> None:
     supervisor.start(Program("missing", ("/no/such/program",)), SLEEPER)
     assert [state.pid is None for state in supervisor.states()] == [True, False]
+
+
+def test_output_is_appended_to_the_log_file_until_it_is_too_large(
+    supervisor: Supervisor, clock: Clock, tmp_path: Path
+) -> None:
+    log_file = tmp_path / "log"
+    log_file.write_bytes(b"before\n")
+    talker = Program("talker", ("/bin/sh", "-c", "echo out; echo err >&2"), log_file=log_file)
+    supervisor.start(talker)
+    let_die(supervisor, "talker")
+    assert log_file.read_text() == "before\nout\nerr\n"
+    with log_file.open("ab") as file:
+        file.truncate(LOG_LIMIT_BYTES + 1)
+    clock.now += LONGEST_PAUSE_S
+    supervisor.run_once()
+    let_die(supervisor, "talker")
+    assert log_file.read_text() == "out\nerr\n"
 
 
 def test_what_a_dead_child_started_in_its_group_dies_with_it(supervisor: Supervisor, tmp_path: Path) -> None:
