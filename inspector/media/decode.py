@@ -27,6 +27,7 @@ CUT_OFF: Final = ("partial file", "File ended prematurely")
 #: Failures that say nothing about the video: not installed well, not enough memory, gone, ...
 NOT_THE_MEDIA: Final = (
     "Cannot allocate memory",
+    "Error while opening encoder",  # ours are always the same
     "Option not found",
     "Unrecognized option",
     "No such file or directory",
@@ -125,7 +126,7 @@ def _is_about_media(failure: ToolFailed) -> bool:
 
 def _sum_up(frames: Frames, sound: Sound, complaints: str, media: MediaInfo, settings: Settings) -> Decoded:
     if frames.count == 0:
-        raise MediaRejected(RejectReason.UNREADABLE, complaints.rpartition("\n")[2] or "no frame in it")
+        raise MediaRejected(RejectReason.UNREADABLE, "not one frame can be decoded")
     duration_s = max(_end_of_pictures(frames, media.duration_s), sound.end_s)
     if duration_s < max(settings.min_duration_s, SHORTEST_S):
         raise MediaRejected(RejectReason.TOO_SHORT, f"{duration_s:.3f} s can be decoded")

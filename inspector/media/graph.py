@@ -32,7 +32,13 @@ _GLOBAL: Final = (
     "1",
 )
 #: Every frame once, at its own time; without a time base ffmpeg rounds times to one over the frame rate.
-_EXACT_TIMES: Final = {"fps_mode": "passthrough", "enc_time_base": "1/1000000"}
+#: threads: of the raw "encoder", which would otherwise start one per core to copy 2 KB.
+_RAW_FRAMES: Final = {
+    "fps_mode": "passthrough",
+    "enc_time_base": "1/1000000",
+    "vcodec": "rawvideo",
+    "threads": 1,
+}
 
 #: Clockwise degrees → filters that turn the picture so.
 TURNS: Final[dict[int, tuple[tuple[str, dict[str, str]], ...]]] = {
@@ -47,8 +53,8 @@ def decoding_arguments(path: Path, media: MediaInfo, settings: Settings) -> list
     """The argument list that decodes the chosen streams once, into the pipes named above."""
     frames, times = _small_frames(_opened(path, settings), media)
     pictures = ffmpeg.merge_outputs(
-        ffmpeg.output(frames, f"pipe:{PIXELS}", format="rawvideo", vcodec="rawvideo", **_EXACT_TIMES),
-        ffmpeg.output(times, f"pipe:{FRAME_TIMES}", format="framecrc", vcodec="rawvideo", **_EXACT_TIMES),
+        ffmpeg.output(frames, f"pipe:{PIXELS}", format="rawvideo", **_RAW_FRAMES),
+        ffmpeg.output(times, f"pipe:{FRAME_TIMES}", format="framecrc", **_RAW_FRAMES),
     )
     command: list[str] = ffmpeg.compile(pictures, cmd=["ffmpeg", *_GLOBAL])
     return command + (_sound_outputs(media.audio_index) if media.audio_index is not None else [])

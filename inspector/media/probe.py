@@ -42,14 +42,17 @@ ENTRIES: Final = (
 
 TOO_MANY_PIXELS: Final = "exceeds specified max pixel count"
 #: What ffprobe says of a file it cannot open, and what that means. Anything else is a failure of the tool.
+#: NOT_MEDIA becomes UNREADABLE where the file begins like a video.
 COMPLAINTS: Final = (
     ("Format not on whitelist", RejectReason.DISALLOWED_FORMAT),
     ("exceeds max_streams", RejectReason.TOO_MANY_STREAMS),
     (TOO_MANY_PIXELS, RejectReason.TOO_LARGE_PIXELS),
-    ("moov atom not found", RejectReason.UNREADABLE),
-    ("Invalid data found", RejectReason.UNREADABLE),
-    ("End of file", RejectReason.UNREADABLE),
+    ("unspecified size", RejectReason.ZERO_DIMENSIONS),
+    ("Could not open codec", RejectReason.UNREADABLE),
     ("Not yet implemented", RejectReason.UNREADABLE),
+    ("moov atom not found", RejectReason.NOT_MEDIA),
+    ("Invalid data found", RejectReason.NOT_MEDIA),
+    ("End of file", RejectReason.NOT_MEDIA),
 )
 
 
@@ -98,7 +101,7 @@ def _arguments(path: Path, settings: Settings) -> list[str]:
         for part in (f"-{name}", str(value))
     ]
     reading = ["-show_entries", ENTRIES, "-read_intervals", f"%+#{SPACING_PACKETS}", "-of", "json=compact=1"]
-    return ["ffprobe", "-v", "error", "-hide_banner", *opening, *reading, "-i", address(path)]
+    return ["ffprobe", "-v", "warning", "-hide_banner", *opening, *reading, "-i", address(path)]
 
 
 def _rejection(failure: ToolFailed, beginning: bytes) -> Exception:
@@ -107,8 +110,8 @@ def _rejection(failure: ToolFailed, beginning: bytes) -> Exception:
         return failure
     for words, reason in COMPLAINTS:
         if words in failure.stderr:
-            if reason is RejectReason.UNREADABLE and not is_media(beginning):
-                return MediaRejected(RejectReason.NOT_MEDIA, "no format we know begins like this")
+            if reason is RejectReason.NOT_MEDIA and is_media(beginning):
+                reason = RejectReason.UNREADABLE
             return MediaRejected(reason, f"ffprobe: {words}")
     return failure
 
