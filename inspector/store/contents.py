@@ -75,7 +75,10 @@ def load(tx: Session, content_ids: Collection[int]) -> dict[int, StoredContent]:
 
 
 def mark_searched(tx: Session, content_id: int) -> None:
-    """All pairs of this content with those committed before it are stored."""
+    """All pairs of this content with those committed before it are stored.
+
+    After `touch_neighbours`, which locks this row and others in their order.
+    """
     tx.execute(
         update(ContentRow)
         .where(ContentRow.id == content_id, ContentRow.searched.is_(False))

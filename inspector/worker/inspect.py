@@ -56,8 +56,11 @@ class Inspection:
         found = [] if content.searched else search(self._db, Library.BUCKET, content.id, cancelled)
         with timed("store"), self._db.begin() as tx:
             jobs.lock(tx, lease)
-            store_search(tx, content, found)
+            matches.save(tx, found)
             jobs.finish(tx, lease, content.id)
+            contents.mark_searched(tx, content.id)
+        for pair in found:
+            MATCHES.labels(pair.match.verdict).inc()
 
     def _see(self, lease: Lease, cancelled: Cancelled, on_progress: OnProgress) -> KnownContent:
         """The content of the video: recognised by its bytes, else looked at and committed."""
@@ -189,14 +192,6 @@ def compare_contents(one: StoredContent, other: StoredContent) -> list[Pair]:
     a, b = sorted((one, other), key=lambda content: content.sha256)
     match = compare(a.fingerprint, b.fingerprint)
     return [] if match is None else [Pair(a.id, b.id, match)]
-
-
-def store_search(tx: Session, content: KnownContent, found: list[Pair]) -> None:
-    """The second commit of an inspection: the matches of a content are complete."""
-    matches.save(tx, found)
-    contents.mark_searched(tx, content.id)
-    for pair in found:
-        MATCHES.labels(pair.match.verdict).inc()
 
 
 @contextmanager

@@ -286,17 +286,22 @@ def test_twenty_copies_inspected_at_once_are_all_found_by_each_other(house: Hous
     """Ten runs of ten: whoever commits last sees all the others."""
     film = cut_together(tmp_path / "film.mp4", (("testsrc2=sar=1", 1.1), ("mandelbrot=end_scale=0.01", 1.3)))
     paths = copies(film, tmp_path, 20)
+    roomy = Database(house.db.url, pool_size=20)
+    house.db.close()
+    house.db = roomy
     for run in range(10):
         for path in paths:
             house.drop(path, f"{run}/{path.name}")
         with ThreadPoolExecutor(20) as pool:
             list(pool.map(lambda _: house.worker().run_once(), paths))
+        assert {house.status(f"{run}/{path.name}").state for path in paths} == {State.DONE}
         with house.db.begin() as tx:
             pairs = {frozenset(p) for p in tx.execute(select(MatchRow.content_a, MatchRow.content_b))}
             ids = list(tx.scalars(select(ContentRow.id)))
             assert pairs == {frozenset(pair) for pair in combinations(ids, 2)}, f"run {run}"
             assert len(ids) == 20
             tx.execute(text("TRUNCATE videos, contents, landmarks, matches CASCADE"))
+    roomy.close()
 
 
 def test_candidates_come_from_the_index_and_never_from_a_scan(house: House, films: dict[str, Path]) -> None:
