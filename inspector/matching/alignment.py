@@ -25,9 +25,10 @@ PLACES: Final = 32
 #: Repetitions are looked for this far away (sub-fingerprints of 0.12 s: from 0.8 to 24 s).
 LEAST_REPEAT: Final = 7
 MOST_REPEAT: Final = 200
-#: Sub-fingerprints with fewer different bits agree; so many agree by chance, at the best of many places.
+#: Sub-fingerprints with fewer different bits agree; at the best of many places half as many as on the line do
+#: so by chance or because music is music.
 ALIKE_SOUND_BITS: Final = 10
-CHANCE_AGREEMENT: Final = 0.2
+CHANCE_AGREEMENT: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def repetition(a: Fingerprint, b: Fingerprint, aligned: Aligned, here: NDArray[n
     agreeing = ((bits < ALIKE_SOUND_BITS) & inside) @ weight / np.maximum(total, 1e-9)
     again = agreeing[total >= weight.sum() / 2].max(initial=0.0)
     now = float(weight @ (aligned.bits[here] < ALIKE_SOUND_BITS)) / max(float(weight.sum()), 1e-9)
-    return float(np.clip((again - CHANCE_AGREEMENT) / max(now - CHANCE_AGREEMENT, 1e-9), 0, 1))
+    return float(np.clip((again / max(now, 1e-9) - CHANCE_AGREEMENT) / (1 - CHANCE_AGREEMENT), 0, 1))
 
 
 def match_cuts(
