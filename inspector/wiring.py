@@ -128,7 +128,7 @@ def _probe(settings: Settings, db: Database, bucket: Bucket, queue: Queue) -> Pr
 
 
 def serve_metrics(settings: Settings, index: int) -> None:
-    """Serve this worker's metrics to Prometheus on a port of its own; a port in use only costs the metrics."""
+    """Serve this worker's metrics on a port of its own; a port in use costs no more than the metrics."""
     if settings.worker_metrics_port == 0:
         return
     port = settings.worker_metrics_port + index

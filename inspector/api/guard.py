@@ -48,12 +48,18 @@ def protect(app: Flask, settings: Settings) -> None:
 
 
 def _check_token(token: str) -> None:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    # Header text is latin-1; a token may be any text.
-    matches = hmac.compare_digest(given.strip().encode("latin-1", "replace"), token.encode())
-    if scheme.lower() != "bearer" or not matches:
+    if not hmac.compare_digest(_given_token(), token.encode()):
         detail = "Send the header `Authorization: Bearer` with the token of INSPECTOR_TOKEN."
-        raise Problem(401, "unauthorized", detail, {"WWW-Authenticate": 'Bearer realm="inspector"'})
+        raise Problem(401, "unauthorized", detail, {"WWW-Authenticate": 'Basic realm="inspector"'})
+
+
+def _given_token() -> bytes:
+    """The token of a program (Bearer), or the password of a browser (Basic, with any user name)."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip().encode("latin-1", "replace")  # as header texts are read
+    password = request.authorization.password if request.authorization else None
+    return (password or "").encode()
 
 
 def _check_host() -> None:

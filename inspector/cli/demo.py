@@ -26,21 +26,21 @@ _SIZE: Final = "640x360"
 _TIMEOUT_S: Final = 120.0
 _LIMITS: Final = ToolLimits(memory_bytes=4 * 2**30, cpu_s=_TIMEOUT_S, file_bytes=100 * 2**20)
 
-#: The shots of the film: lavfi sources that move, and for how many seconds each is shown.
+#: The shots of the films: lavfi sources that move, and for how many seconds each is shown.
 _SHOTS: Final = (
     ("testsrc2=sar=1", 2.2),
-    ("mandelbrot=end_scale=0.01", 3.1),
-    ("gradients=seed=1:speed=0.05:n=4", 1.7),
-    ("life=mold=10:ratio=0.3:death_color=#C83232:life_color=#00ff00", 2.6),
-    ("rgbtestsrc=sar=1", 1.3),
-    ("cellauto=rule=110:scroll=1", 2.9),
-    ("smptehdbars=sar=1", 1.9),
-    ("yuvtestsrc=sar=1", 2.3),
+    ("mandelbrot=end_scale=0.01", 3.12),
+    ("gradients=seed=1:speed=0.05:n=4", 1.72),
+    ("life=mold=10:ratio=0.3:seed=7:death_color=#C83232:life_color=#00ff00", 2.6),
+    ("gradients=seed=4:speed=0.1:n=8", 1.32),
+    ("gradients=seed=8:speed=0.3:n=5", 2.92),
+    ("mandelbrot=start_x=-1.2:start_y=0.2:end_scale=0.02", 1.92),
+    ("gradients=seed=5:speed=0.2:n=7", 2.32),
 )
 _OTHER_SHOTS: Final = (
     ("sierpinski=seed=3", 4.0),
-    ("gradients=seed=9:speed=0.2:n=7", 3.5),
-    ("pal75bars=sar=1", 2.5),
+    ("gradients=seed=9:speed=0.2:n=7", 3.52),
+    ("testsrc2=sar=1", 2.52),
 )
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,9 +50,7 @@ def put(settings: Settings, files: tuple[Path, ...], prefix: str, wait: bool, ti
     with _bars(DownloadColumn()) as progress:
         for path in files:
             task = progress.add_task(path.name, total=path.stat().st_size)
-            bucket.upload(
-                path, prefix + path.name, on_bytes=lambda sent, task=task: progress.advance(task, sent)
-            )
+            bucket.upload(path, prefix + path.name, on_bytes=partial(progress.advance, task))
     keys = [prefix + path.name for path in files]
     if not wait:
         click.echo("\n".join(keys))

@@ -65,11 +65,11 @@ def _compare(a: Fingerprint, b: Fingerprint) -> Match | None:
 
 
 def _refined(a: Fingerprint, b: Fingerprint, stretch: Stretch) -> Stretch:
-    """The same stretch on the best line nearby, if that says more."""
+    """The same stretch on the best line nearby, unless that says less."""
     if stretch.nats < REFINED_NATS:
         return stretch
     line = refine_line(a, b, stretch.line, stretch.start_s, stretch.end_s)
-    return max([stretch, *LineView(a, b, line).stretches()], key=lambda s: s.nats)
+    return max([*LineView(a, b, line).stretches(), stretch], key=lambda s: s.nats)
 
 
 def _without_overlaps(found: list[Stretch]) -> list[Stretch]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
@@ -75,7 +74,7 @@ class House:
 
 
 @pytest.fixture
-def house(bucket_and_queue: Places, database: Database) -> Iterator[House]:
+def house(bucket_and_queue: Places, database: Database) -> House:
     return House(bucket_and_queue, database)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from inspector.errors import BucketUnavailable, ToolKilled
-from inspector.matching import make_landmarks
+from inspector.matching import compare, make_landmarks
 from inspector.media import probe_media
 from inspector.model import Library, MediaInfo, State, Verdict, VideoStatus
 from inspector.settings import Settings
@@ -23,7 +24,7 @@ from inspector.store.tables import ContentRow, LandmarkRow, MatchRow
 from inspector.worker.attempt import Attempts
 from inspector.worker.heartbeat import Heartbeat
 from inspector.worker.ingest import Ingest
-from inspector.worker.inspect import Inspection
+from inspector.worker.inspect import Inspection, examine
 from tests.film import BROKEN, copies, cut_together, cuts_of
 from tests.services import Endpoint, Places, places_at
 
@@ -281,27 +282,34 @@ def test_a_stop_in_mid_work_hands_the_job_back(
 # ---------------------------------------------------------------- races and the index
 
 
-@pytest.mark.timeout(300)
-def test_twenty_copies_inspected_at_once_are_all_found_by_each_other(house: House, tmp_path: Path) -> None:
-    """Ten runs of ten: whoever commits last sees all the others."""
+@pytest.mark.parametrize("run", range(10))
+def test_twenty_copies_inspected_at_once_are_all_found_by_each_other(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: int
+) -> None:
+    """Whoever commits last sees all others. The first run is real, in the others looking takes no time."""
     film = cut_together(tmp_path / "film.mp4", (("testsrc2=sar=1", 1.1), ("mandelbrot=end_scale=0.01", 1.3)))
     paths = copies(film, tmp_path, 20)
-    roomy = Database(house.db.url, pool_size=20)
-    house.db.close()
-    house.db = roomy
-    for run in range(10):
+    if run > 0:
+        look_once(monkeypatch, film, house.settings)
+    with closing(Database(house.db.url, pool_size=20)) as house.db:
         for path in paths:
-            house.drop(path, f"{run}/{path.name}")
+            house.drop(path)
         with ThreadPoolExecutor(20) as pool:
             list(pool.map(lambda _: house.worker().run_once(), paths))
-        assert {house.status(f"{run}/{path.name}").state for path in paths} == {State.DONE}
+        assert {house.status(path.name).state for path in paths} == {State.DONE}
         with house.db.begin() as tx:
             pairs = {frozenset(p) for p in tx.execute(select(MatchRow.content_a, MatchRow.content_b))}
             ids = list(tx.scalars(select(ContentRow.id)))
-            assert pairs == {frozenset(pair) for pair in combinations(ids, 2)}, f"run {run}"
-            assert len(ids) == 20
-            tx.execute(text("TRUNCATE videos, contents, landmarks, matches CASCADE"))
-    roomy.close()
+    assert len(ids) == 20
+    assert pairs == {frozenset(pair) for pair in combinations(ids, 2)}
+
+
+def look_once(monkeypatch: pytest.MonkeyPatch, film: Path, settings: Settings) -> None:
+    """Copies have the same fingerprint: decode and compare one of them, and remember the answers."""
+    seen = examine(film, settings, cancelled=lambda: False, on_progress=lambda _: None)
+    match = compare(seen[1], seen[1])
+    monkeypatch.setattr("inspector.worker.inspect.examine", lambda *_, **__: seen)
+    monkeypatch.setattr("inspector.worker.inspect.compare", lambda *_: match)
 
 
 def test_candidates_come_from_the_index_and_never_from_a_scan(house: House, films: dict[str, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -73,7 +74,7 @@ def test_an_expired_lease_is_claimed_by_another_and_the_first_can_write_nothing(
     let_time_pass(database, 61)
     second = claimed(database, worker="w2")
     assert second.attempt == 2
-    writes = [
+    writes: list[Callable[[Session], object]] = [
         lambda tx: jobs.extend(tx, first, lease_s=60),
         lambda tx: jobs.lock(tx, first),
         lambda tx: jobs.report(tx, first, Progress(0.9)),

@@ -29,10 +29,13 @@ def guarded(source: FakeSource, bucket: FakeBucket, tmp_path: Path) -> FlaskClie
 def test_with_a_token_everything_but_the_probes_needs_it(guarded: FlaskClient, path: str) -> None:
     refused = guarded.get(path, buffered=True)
     assert refused.status_code == 401
-    assert refused.headers["WWW-Authenticate"].startswith("Bearer")
+    assert refused.headers["WWW-Authenticate"].startswith("Basic"), "so a browser asks for the password"
     assert refused.get_json()["type"] == "urn:inspector:problem:unauthorized"
     allowed = guarded.get(path, headers={"Authorization": f"Bearer {AS_SENT}"}, buffered=True)
     assert allowed.status_code != 401
+    allowed = guarded.get(path, auth=("anyone", TOKEN), buffered=True)
+    assert allowed.status_code != 401
+    assert guarded.get(path, auth=("anyone", "guess"), buffered=True).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
