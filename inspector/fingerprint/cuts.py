@@ -31,6 +31,11 @@ GAIN_FLOOR: Final = 6.0
 LEAST_DIFFERENCE: Final = 0.2
 #: ... and stands out so many times from the differences around it.
 LEAST_RATIO: Final = 2.5
+#: ... or so many times from the calmer of its two sides, and from the busier one.
+LEAST_RATIO_CALM: Final = 8.0
+LEAST_RATIO_BUSY: Final = 1.5
+#: So few frames do not tell whether a side is calm.
+LEAST_AROUND: Final = 5
 #: The differences within so many seconds are "around"; their upper quantile is robust to other cuts nearby
 #: and to repeated frames.
 AROUND_S: Final = 0.6
@@ -84,14 +89,27 @@ def _span(times_s: FloatArray, start_s: float, end_s: float) -> slice:
 
 
 def _stands_out(i: int, times_s: FloatArray, differences: FloatArray) -> bool:
-    """Whether the difference at frame i is far above those around it."""
+    """Whether the difference at frame i is far above those around it.
+
+    Where one shot is calm and the other moves fast, being far above the calm one is enough, as long as the
+    jump is more than the motion that follows or precedes it: motion that sets in has no such peak.
+    """
     span = _span(times_s, times_s[i] - AROUND_S, times_s[i] + AROUND_S)
-    around = np.concatenate((differences[span.start : i], differences[i + 1 : span.stop]))
-    if not around.size:
+    before, after = differences[span.start : i], differences[i + 1 : span.stop]
+    if differences[i] >= LEAST_RATIO * _level(np.concatenate((before, after))):
         return True
+    if min(before.size, after.size) < LEAST_AROUND:
+        return False
+    calm, busy = sorted((_level(before), _level(after)))
+    return bool(differences[i] >= max(LEAST_RATIO_CALM * calm, LEAST_RATIO_BUSY * busy))
+
+
+def _level(around: FloatArray) -> float:
+    """What differences are usual here; robust to single jumps, and to repeated frames, which differ by 0."""
+    if not around.size:
+        return 0.0
     rank = min(int(AROUND_QUANTILE * around.size), around.size - 1)
-    level = max(np.partition(around, rank)[rank], around.mean())
-    return bool(differences[i] >= LEAST_RATIO * level)
+    return float(max(np.partition(around, rank)[rank], around.mean()))
 
 
 def _is_flash(i: int, times_s: FloatArray, looks: Looks, differences: FloatArray) -> bool:
