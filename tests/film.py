@@ -15,10 +15,10 @@ SIZE: Final = "320x180"
 SHOTS: Final = (
     ("testsrc2=sar=1", 2.2),
     ("mandelbrot=end_scale=0.01", 3.12),
-    ("gradients=seed=1:speed=0.05:n=4", 1.72),
+    ("gradients=seed=1:speed=0.05:n=3:c0=#203060:c1=#e0a030:c2=#208050", 1.72),
     ("life=mold=10:ratio=0.3:seed=7:death_color=#C83232:life_color=#00ff00", 2.6),
     ("mandelbrot=start_x=-1.2:start_y=0.2:end_scale=0.02", 2.92),
-    ("gradients=seed=5:speed=0.2:n=7", 2.32),
+    ("gradients=seed=5:speed=0.2:n=3:c0=#f0f0f0:c1=#101010:c2=#a02020", 2.32),
 )
 
 
@@ -58,7 +58,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "edited": make(folder / "edited.mp4", "-i", str(film), "-vf", "hflip,scale=240:136", "-crf", "32"),
         "clip": make(folder / "clip.mp4", "-ss", "3.4", "-t", "8", "-i", str(film), "-crf", "30"),
         "other": cut_together(
-            folder / "other.mp4", (("sierpinski=seed=3", 4.0), ("gradients=seed=9:n=7", 3.6))
+            folder / "other.mp4",
+            (("sierpinski=seed=3", 4.0), ("gradients=seed=9:n=3:c0=#10a010:c1=#f010f0:c2=#000040", 3.6)),
         ),
     }
 

@@ -30,16 +30,16 @@ _LIMITS: Final = ToolLimits(memory_bytes=4 * 2**30, cpu_s=_TIMEOUT_S, file_bytes
 _SHOTS: Final = (
     ("testsrc2=sar=1", 2.2),
     ("mandelbrot=end_scale=0.01", 3.12),
-    ("gradients=seed=1:speed=0.05:n=4", 1.72),
+    ("gradients=seed=1:speed=0.05:n=3:c0=#203060:c1=#e0a030:c2=#208050", 1.72),
     ("life=mold=10:ratio=0.3:seed=7:death_color=#C83232:life_color=#00ff00", 2.6),
-    ("gradients=seed=4:speed=0.1:n=8", 1.32),
-    ("gradients=seed=8:speed=0.3:n=5", 2.92),
+    ("gradients=seed=4:speed=0.1:n=3:c0=#f0e0d0:c1=#402010:c2=#2050a0", 1.32),
+    ("gradients=seed=8:speed=0.1:n=3:c0=#000000:c1=#ffffff:c2=#c08040", 2.92),
     ("mandelbrot=start_x=-1.2:start_y=0.2:end_scale=0.02", 1.92),
-    ("gradients=seed=5:speed=0.2:n=7", 2.32),
+    ("gradients=seed=5:speed=0.2:n=3:c0=#f0f0f0:c1=#101010:c2=#a02020", 2.32),
 )
 _OTHER_SHOTS: Final = (
     ("sierpinski=seed=3", 4.0),
-    ("gradients=seed=9:speed=0.2:n=7", 3.52),
+    ("gradients=seed=9:speed=0.1:n=3:c0=#10a010:c1=#f010f0:c2=#000040", 3.52),
     ("testsrc2=sar=1", 2.52),
 )
 

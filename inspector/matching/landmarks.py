@@ -48,6 +48,8 @@ FRAME_BITS: Final = {Kind.COARSE_FRAME: _waves(4), Kind.FINE_FRAME: _waves(5)}
 #: Kept frames and sounds are maxima among those within so many seconds.
 FRAME_REACH_S: Final = 0.6
 SOUND_REACH_S: Final = 1.5
+#: ... or, where these are few, among their neighbours.
+CLOSE_REACH_S: Final = 0.25
 #: Sounds that say less make no landmark; the query is a little more generous.
 LEAST_WEIGHT: Final = 0.2
 LEAST_QUERY_WEIGHT: Final = 0.1
@@ -58,19 +60,19 @@ TRIPLES: Final = ((0, 1, 2), (0, 1, 3), (0, 2, 3))
 INTERVAL_S: Final = 0.06
 LONGEST_INTERVAL_S: Final = 120.0
 #: At most so many landmarks per second of video: of frames (two tokens each) and sounds the foremost are
-#: kept, of cuts those that the tokens themselves decide on. A content may always have a handful.
+#: kept, of cuts those that the tokens themselves decide on. A content may always have a handful: short ones
+#: would be lost otherwise, and weigh nothing in an index of hours.
 FRAMES_PER_S: Final = 0.7
 SOUNDS_PER_S: Final = 0.2
 CUTS_PER_S: Final = 0.4
 HANDFUL: Final = 3
+HANDFUL_OF_FRAMES: Final = 12
 
 
 def make_landmarks(fingerprint: Fingerprint) -> Landmarks:
     """The landmarks by which the index knows a content: two a second at most, all kinds together."""
     f = fingerprint
-    frames = _foremost(
-        f.frame_times_s, f.frame_novelty, FRAME_REACH_S, int(FRAMES_PER_S * f.duration_s) + HANDFUL
-    )
+    frames = _telling_frames(f)
     says = np.where(f.sound_weight >= LEAST_WEIGHT, f.sound_weight, 0)
     sounds = _foremost(f.sound_times_s, says, SOUND_REACH_S, int(SOUNDS_PER_S * f.duration_s) + HANDFUL)
     sounds = sounds[says[sounds] > 0]
@@ -81,6 +83,15 @@ def make_landmarks(fingerprint: Fingerprint) -> Landmarks:
             _sound_tokens(f.sound_times_s[sounds], f.sound_hashes[sounds]),
         ]
     )
+
+
+def _telling_frames(f: Fingerprint) -> NDArray[np.intp]:
+    """Indices of the frames that the index keeps: maxima of novelty, in short contents closer ones too."""
+    most = int(FRAMES_PER_S * f.duration_s) + HANDFUL_OF_FRAMES
+    frames = _foremost(f.frame_times_s, f.frame_novelty, FRAME_REACH_S, most)
+    if len(frames) < HANDFUL_OF_FRAMES:
+        frames = _foremost(f.frame_times_s, f.frame_novelty, CLOSE_REACH_S, HANDFUL_OF_FRAMES)
+    return frames
 
 
 def query_landmarks(fingerprint: Fingerprint) -> Landmarks:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inspector.matching import find_candidates, make_landmarks, query_landmarks
-from inspector.matching.landmarks import KIND_SHIFT, Kind
+from inspector.matching.landmarks import HANDFUL, HANDFUL_OF_FRAMES, KIND_SHIFT, Kind
 from inspector.model import Candidate, Fingerprint, Landmarks, Postings
 from tests.unit.matching.films import (
     cut_out,
@@ -74,9 +74,9 @@ def test_few_unrelated_films_are_candidates() -> None:
 
 @pytest.mark.parametrize("duration_s", [5.0, 60.0, 600.0])
 @pytest.mark.parametrize("shot_s", [0.3, 4.0, 60.0])
-def test_at_most_two_landmarks_a_second(duration_s: float, shot_s: float) -> None:
+def test_at_most_two_landmarks_a_second_and_a_handful(duration_s: float, shot_s: float) -> None:
     count = len(make_landmarks(make_film(3, duration_s, shot_s=shot_s)).tokens)
-    assert count <= 2 * duration_s + 12
+    assert count <= 2 * duration_s + 2 * HANDFUL_OF_FRAMES + 2 * HANDFUL
 
 
 def test_landmarks_are_the_same_every_time_and_never_double() -> None:
