@@ -19,6 +19,7 @@ from inspector.model import Program
 from inspector.ops.bootstrap import Step
 from inspector.settings import Settings
 from inspector.stack import (
+    LONGEST_POLL_S,
     embedded_postgres_url,
     ministack_program,
     ministack_url,
@@ -133,7 +134,10 @@ def _start_postgres(settings: Settings, supervisor: Supervisor) -> Settings:
 def _start_s3(settings: Settings, supervisor: Supervisor) -> Settings:
     supervisor.start(ministack_program(settings))
     wait_for_ministack(settings, alive=lambda: supervisor.alive(_S3))
-    return settings.model_copy(update={"aws_endpoint_url": ministack_url(settings)})
+    poll_wait_s = min(settings.poll_wait_s, LONGEST_POLL_S)
+    return settings.model_copy(
+        update={"aws_endpoint_url": ministack_url(settings), "poll_wait_s": poll_wait_s}
+    )
 
 
 def _wait(supervisor: Supervisor, answers: Callable[[], None]) -> None:

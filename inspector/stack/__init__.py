@@ -1,10 +1,11 @@
 """One machine without Docker: S3 and SQS by MiniStack, PostgreSQL from a wheel, and a look before."""
 
-from inspector.stack.ministack import ministack_program, ministack_url, wait_for_ministack
+from inspector.stack.ministack import LONGEST_POLL_S, ministack_program, ministack_url, wait_for_ministack
 from inspector.stack.postgres import embedded_postgres, embedded_postgres_url, postgres_program
 from inspector.stack.preflight import check_data_dir, check_ffmpeg, check_port, preflight
 
 __all__ = [
+    "LONGEST_POLL_S",
     "check_data_dir",
     "check_ffmpeg",
     "check_port",
