@@ -21,8 +21,8 @@ from inspector.settings import Settings
 from inspector.stack.preflight import check_data_dir
 
 HOST: Final = "127.0.0.1"
-#: It hands messages to polls whose client has died, where they stay until their visibility ends. Measured: with
-#: polls of 20 s, a video dropped after a worker was killed was found two minutes later.
+#: It hands messages to polls whose client has died, where they stay until their visibility ends. Measured:
+#: with polls of 20 s, a video dropped after a worker was killed was found two minutes later.
 LONGEST_POLL_S: Final = 1
 START_TIMEOUT_S: Final = 30.0  # 0.6 s is usual; reading back many objects takes longer
 
