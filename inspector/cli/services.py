@@ -9,7 +9,7 @@ import structlog
 
 from inspector.api.serve import serve as serve_web
 from inspector.cli.stack import StackInfo, running_stack, say_step, worker_programs
-from inspector.errors import ConfigError
+from inspector.errors import InspectorError
 from inspector.settings import Settings
 from inspector.wiring import join_stack, make_app, make_sweep, make_worker, run_bootstrap, serve_metrics
 from inspector.worker.supervisor import StopFlag, Supervisor, stop_on_signals
@@ -44,7 +44,7 @@ def bootstrap(settings: Settings, verify_only: bool, probe: bool) -> None:
     """
     report = run_bootstrap(join_stack(settings), verify_only=verify_only, probe=probe, on_step=say_step)
     if not report.ok:
-        raise ConfigError("bootstrap is not complete: see the lines marked `failed`")
+        raise InspectorError("bootstrap is not complete: see the lines marked `failed`")
 
 
 @click.command()
@@ -81,7 +81,7 @@ def sweep(settings: Settings, confirm_removals: bool) -> None:
     """
     blocked = make_sweep(join_stack(settings)).run_whole(confirm_removals=confirm_removals)
     if blocked:
-        raise ConfigError(blocked)
+        raise InspectorError(blocked)
     click.echo("bucket and database agree")
 
 

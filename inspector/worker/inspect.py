@@ -7,10 +7,8 @@ at the same moment the later to commit then always sees the earlier, so no pair 
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -18,7 +16,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from inspector.aws.bucket import Bucket
-from inspector.errors import Interrupted, MediaRejected, RejectReason, ScratchFull
+from inspector.errors import Interrupted, MediaRejected, RejectReason
 from inspector.fingerprint import Fingerprinter
 from inspector.matching import compare, find_candidates, make_landmarks, query_landmarks
 from inspector.media import decode_media, probe_media
@@ -28,10 +26,10 @@ from inspector.settings import Settings
 from inspector.store import Database, contents, jobs, landmarks, matches
 from inspector.store.contents import KnownContent, StoredContent
 from inspector.store.matches import Pair
+from inspector.worker.scratch import scratch_folder
 
 log = structlog.get_logger(__name__)
 
-SCRATCH_PREFIX: Final = "job-"
 _LOADED_AT_ONCE: Final = 16  # fingerprints in memory while candidates are compared
 
 Cancelled = Callable[[], bool]  # asked often; true, or an error of its own, ends the inspection
@@ -64,7 +62,8 @@ class Inspection:
 
     def _see(self, lease: Lease, cancelled: Cancelled, on_progress: OnProgress) -> KnownContent:
         """The content of the video: recognised by its bytes, else looked at and committed."""
-        with self._scratch_file(lease.object.size_bytes) as path:
+        with self._scratch_folder(lease.object.size_bytes) as folder:
+            path = folder / "video"
             with timed("download"), path.open("wb") as file:
                 sha256 = self._download(lease, file, cancelled)
             with self._db.begin() as tx:
@@ -79,27 +78,20 @@ class Inspection:
             jobs.name_content(tx, lease, content.id)
         return content
 
+    def _scratch_folder(self, size_bytes: int) -> AbstractContextManager[Path]:
+        """Room for an object of this size. Raises MediaRejected or ScratchFull."""
+        if size_bytes == 0:
+            raise MediaRejected(RejectReason.EMPTY)
+        if size_bytes > self._settings.max_size_bytes:
+            raise _too_large(self._settings.max_size_bytes)
+        needed_bytes = size_bytes + self._settings.scratch_reserve_bytes
+        return scratch_folder(self._settings.scratch, needed_bytes=needed_bytes)
+
     def _download(self, lease: Lease, file: BinaryIO, cancelled: Cancelled) -> bytes:
         """Fetch the object that the job is about. Returns the sha256 of its bytes."""
-        if lease.object.size_bytes == 0:
-            raise MediaRejected(RejectReason.EMPTY)
         sink = _Sink(file, self._settings.max_size_bytes, cancelled)
         self._bucket.download(lease.key, sink, version_id=lease.object.version_id, expected=lease.object)
         return sink.sha256.digest()
-
-    @contextmanager
-    def _scratch_file(self, size_bytes: int) -> Iterator[Path]:
-        """A private file with a random name, deleted at the end with all that was put beside it."""
-        if size_bytes > self._settings.max_size_bytes:
-            raise _too_large(self._settings.max_size_bytes)
-        self._settings.scratch.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self._settings.scratch).free
-        if free < size_bytes + self._settings.scratch_reserve_bytes:
-            raise ScratchFull(f"{free} bytes are free in {self._settings.scratch}, {size_bytes} are needed")
-        with tempfile.TemporaryDirectory(
-            prefix=SCRATCH_PREFIX, dir=self._settings.scratch, ignore_cleanup_errors=True
-        ) as folder:
-            yield Path(folder) / "video"
 
 
 class _Sink:

@@ -30,6 +30,7 @@ from inspector.worker.heartbeat import Heartbeat
 from inspector.worker.ingest import Ingest
 from inspector.worker.inspect import Inspection
 from inspector.worker.loop import Loop
+from inspector.worker.scratch import remove_orphans
 from inspector.worker.supervisor import StopFlag, stop_on_signals
 from inspector.worker.sweep import Sweep
 
@@ -81,6 +82,7 @@ class Worker:
         """Work until SIGTERM or SIGINT. Returns the exit code: 1 if a thread died."""
         stop_on_signals(self._asked)
         log.info("worker_started", worker=self._heartbeat.worker_id)
+        remove_orphans(self._settings.scratch)
         for loop in self._loops:
             loop.start()
         died = self._watch()

@@ -1,0 +1,72 @@
+"""Scratch folders: private, deleted in every case, and found again when their worker was killed.
+
+Each folder is locked for as long as its owner lives; the kernel drops the lock even after kill -9. A folder
+that nobody holds is left over, and the next worker that starts removes it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from inspector.errors import ScratchFull
+
+log = structlog.get_logger(__name__)
+
+_PREFIX: Final = "job-"
+_UNLOCKED: Final = ".new-"  # until it is locked, nobody may take it for left over
+
+
+@contextmanager
+def scratch_folder(root: Path, *, needed_bytes: int) -> Iterator[Path]:
+    """A new, private folder with a random name, gone at the end with all that is in it.
+
+    Raises ScratchFull unless so many bytes are free.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    free_bytes = shutil.disk_usage(root).free
+    if free_bytes < needed_bytes:
+        raise ScratchFull(f"{free_bytes} bytes are free in {root}, {needed_bytes} are needed")
+    unlocked = Path(tempfile.mkdtemp(prefix=_UNLOCKED, dir=root))
+    lock = os.open(unlocked, os.O_RDONLY)
+    folder = unlocked
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = unlocked.rename(root / (_PREFIX + unlocked.name.removeprefix(_UNLOCKED)))
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def remove_orphans(root: Path) -> int:
+    """Remove the folders of workers that are dead. Returns how many; what cannot be removed stays."""
+    removed = 0
+    for folder in root.glob(f"{_PREFIX}*"):
+        if _is_orphan(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            log.info("scratch_orphan_removed", folder=folder.name)
+            removed += 1
+    return removed
+
+
+def _is_orphan(folder: Path) -> bool:
+    try:
+        lock = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return False  # its owner has just removed it
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
