@@ -6,7 +6,9 @@ InspectorError
 ├── MalformedEvent         a queue message that says nothing we understand: dead-lettered
 ├── LeaseLost              another worker owns the job now
 ├── ObjectGone             the object is no longer in the bucket: look at the key again
+├── ObjectForbidden        the bucket answers, but not for this object
 ├── ObjectChanged          the object was overwritten meanwhile: look at the key again
+├── SweepBusy              another process is sweeping the bucket
 ├── Interrupted            we were asked to stop
 ├── ToolFailed             ffmpeg or ffprobe ended with an error of its own
 │   ├── ToolMissing        it is not installed
@@ -16,6 +18,7 @@ InspectorError
 ├── ScratchFull            no room for the download
 └── Unavailable            a service cannot be reached: wait and try again
     ├── DatabaseUnavailable
+    │   └── DatabaseBusy       it answers, but this statement took too long, or met a deadlock
     ├── BucketUnavailable
     └── QueueUnavailable
 """
@@ -82,10 +85,20 @@ class ObjectGone(InspectorError):
     retry = False
 
 
+class ObjectForbidden(InspectorError):
+    """The bucket answers, but not for this object: another owner, a policy, a key we do not have."""
+
+    retry = False
+
+
 class ObjectChanged(InspectorError):
     """The object was overwritten while it was read: look at the key again."""
 
     retry = False
+
+
+class SweepBusy(InspectorError):
+    """Another process is sweeping the bucket: one at a time."""
 
 
 class Interrupted(InspectorError):
@@ -127,6 +140,10 @@ class Unavailable(InspectorError):
 
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL cannot be reached."""
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """PostgreSQL answers, but what we asked took too long, met a deadlock, or found the disk full."""
 
 
 class BucketUnavailable(Unavailable):

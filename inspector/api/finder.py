@@ -7,7 +7,7 @@ from collections.abc import Callable
 from inspector.api.board import StatusBoard
 from inspector.api.keys import storable
 from inspector.api.ports import ObjectSource
-from inspector.errors import BucketUnavailable
+from inspector.errors import BucketUnavailable, ObjectForbidden
 from inspector.model import ObjectState, State, VideoStatus
 
 
@@ -52,7 +52,10 @@ class Finder:
     def _pending(self, key: str) -> VideoStatus | None:
         if not self._accepts_key(key):
             return None
-        found = self._objects.head(key)
+        try:
+            found = self._objects.head(key)
+        except ObjectForbidden as exc:
+            raise BucketUnavailable(str(exc)) from exc
         return None if found is None else _pending_status(self._bucket, key, found)
 
     def _revived(self, known: VideoStatus) -> VideoStatus | None:

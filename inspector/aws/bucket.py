@@ -15,7 +15,7 @@ from s3transfer.manager import TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
 from inspector.aws.remote import FOREIGN_ERRORS, error_code, http_status, remote
-from inspector.errors import BucketUnavailable, ObjectChanged, ObjectGone
+from inspector.errors import BucketUnavailable, ObjectChanged, ObjectForbidden, ObjectGone
 from inspector.model import ObjectState
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ _UPLOAD: Final = TransferConfig(
     use_threads=False, multipart_threshold=64 * _MIB, multipart_chunksize=64 * _MIB
 )
 # Statuses by which S3 says that nothing readable lies under a key: never was, delete marker, no such version.
-_NOTHING_THERE: Final = frozenset({400, 404, 405})
+_NOTHING_THERE: Final = frozenset({404, 405})
+# ... and by which it says that this object is not for us: a policy, another owner, a customer's key.
+_NOT_FOR_US: Final = frozenset({400, 403})
 
 
 class Sink(Protocol):
@@ -73,16 +75,21 @@ class Bucket:
 
     @remote(BucketUnavailable)
     def head(self, key: str, version_id: str | None = None) -> ObjectState | None:
-        """What lies under the key now; None if nothing does, as for a delete marker or impossible key."""
+        """What lies under the key now; None if nothing does, as for a delete marker or impossible key.
+
+        Raises ObjectForbidden if the bucket answers, but not for this object.
+        """
         if not possible_key(key):
             return None
         try:
             return _state(self.client.head_object(Bucket=self.name, Key=key, **_version(version_id)))
         except ClientError as exc:
-            if http_status(exc) not in _NOTHING_THERE:
+            if http_status(exc) not in _NOTHING_THERE | _NOT_FOR_US:
                 raise
-        # HEAD answers have no body: a missing bucket or an expired token look just the same.
-        self.check()
+            # HEAD answers have no body: a missing bucket or an expired token look just the same.
+            self.check()
+            if http_status(exc) in _NOT_FOR_US:
+                raise ObjectForbidden(f"S3 refuses to tell of {key!r} ({http_status(exc)})") from exc
         return None
 
     @remote(BucketUnavailable)

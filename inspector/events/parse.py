@@ -36,7 +36,7 @@ class _Bucket(_Model):
 
 class _Object(_Model):
     key: str = Field(min_length=1)
-    sequencer: str | None = Field(None, pattern="^[0-9A-Fa-f]{1,64}$")
+    sequencer: str | None = Field(None, pattern="^[0-9A-Fa-f]{0,64}$")
     version_id: str | None = Field(None, alias="versionId", max_length=1024)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from psycopg2.errors import UndefinedTable
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from inspector.errors import DatabaseUnavailable
+from inspector.errors import DatabaseBusy, DatabaseUnavailable
 
 _SERVER_OPTIONS = " ".join(
     f"-c {option}"
@@ -30,6 +31,11 @@ _CONNECT_ARGS = {
     "application_name": "inspector",
     "options": _SERVER_OPTIONS,
 }
+
+
+#: SQLSTATEs of a server that answers, but not this time: deadlock, resources, lock and statement timeouts.
+_BUSY = ("40P01", "53", "55P03", "57014")
+_READ_ONLY = "25006"  # a replica, until a failover is complete
 
 
 class Database:
@@ -66,15 +72,28 @@ class Database:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what the driver says of a lost or refused connection into DatabaseUnavailable."""
+    """Turn what the driver says of a lost or refused connection into DatabaseUnavailable.
+
+    So is a database that has no tables yet: whoever waits for it goes on once they are made.
+    """
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as exc:
-        raise DatabaseUnavailable(_first_line(exc)) from exc
+        unavailable = DatabaseBusy if _sqlstate(exc).startswith(_BUSY) else DatabaseUnavailable
+        raise unavailable(_first_line(exc)) from exc
+    except ProgrammingError as exc:
+        if isinstance(exc.orig, UndefinedTable):
+            raise DatabaseUnavailable(f"{_first_line(exc)}: run `inspector bootstrap`") from exc
+        raise
     except DBAPIError as exc:
-        if exc.connection_invalidated:
+        if exc.connection_invalidated or _sqlstate(exc) == _READ_ONLY:
             raise DatabaseUnavailable(_first_line(exc)) from exc
         raise
+
+
+def _sqlstate(exc: Exception) -> str:
+    """PostgreSQL's code of an error; empty if there was no answer."""
+    return getattr(getattr(exc, "orig", None), "pgcode", None) or ""
 
 
 def _first_line(exc: Exception) -> str:

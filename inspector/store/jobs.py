@@ -121,9 +121,13 @@ def retry(tx: Session, lease: Lease, error: str, *, pause_s: float) -> State:
     return State.QUEUED
 
 
-def release(tx: Session, lease: Lease, *, pause_s: float = 0.0) -> None:
-    """Hand the job back as if it had never been claimed: what ended the attempt was no fault of the video."""
-    _requeue(tx, lease, pause_s, attempts=VideoRow.attempts - 1)
+def release(tx: Session, lease: Lease, *, pause_s: float = 0.0, error: str | None = None) -> None:
+    """Hand the job back as if it had never been claimed: what ended the attempt was no fault of the video.
+
+    error: what is shown as the reason meanwhile.
+    """
+    shown = _clip(error) if error else None
+    _requeue(tx, lease, pause_s, attempts=VideoRow.attempts - 1, error=shown)
 
 
 @dataclass(frozen=True, slots=True)

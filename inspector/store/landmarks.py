@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,7 @@ LOOK_UP: Final = text(
     FROM unnest(CAST(:tokens AS bigint[]), CAST(:times_ms AS integer[])) AS query (token, time_ms)
     JOIN landmarks ON landmarks.token = query.token AND landmarks.library = :library
     WHERE landmarks.content_id <> :content_id
+      AND (CAST(:among AS bigint[]) IS NULL OR landmarks.content_id = ANY(CAST(:among AS bigint[])))
     """
 )
 
@@ -41,10 +43,21 @@ def replace(tx: Session, library: Library, content_id: int, landmarks: Landmarks
     tx.execute(_INSERT, _parameters(library, content_id, landmarks))
 
 
-def look_up(tx: Session, library: Library, content_id: int, query: Landmarks) -> Postings:
-    """Where the query's tokens occur in the other contents of the library; one row an occurrence."""
+def look_up(
+    tx: Session,
+    library: Library,
+    content_id: int,
+    query: Landmarks,
+    *,
+    among: Collection[int] | None = None,
+) -> Postings:
+    """Where the query's tokens occur in the other contents of the library; one row an occurrence.
+
+    among: only these contents, if given.
+    """
     force_index(tx)
-    rows = tx.execute(LOOK_UP, _parameters(library, content_id, query)).all()
+    parameters = {**_parameters(library, content_id, query), "among": None if among is None else list(among)}
+    rows = tx.execute(LOOK_UP, parameters).all()
     table = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 4)
     tokens, query_times_ms, content_ids, times_ms = table.T.copy()
     return Postings(tokens, query_times_ms, content_ids, times_ms)
@@ -53,7 +66,8 @@ def look_up(tx: Session, library: Library, content_id: int, query: Landmarks) ->
 def explain(tx: Session, library: Library, content_id: int, query: Landmarks) -> str:
     """PostgreSQL's plan for this look-up."""
     force_index(tx)
-    lines = tx.execute(text(f"EXPLAIN {LOOK_UP.text}"), _parameters(library, content_id, query)).scalars()
+    parameters = {**_parameters(library, content_id, query), "among": None}
+    lines = tx.execute(text(f"EXPLAIN {LOOK_UP.text}"), parameters).scalars()
     return "\n".join(lines)
 
 

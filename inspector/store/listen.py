@@ -57,10 +57,10 @@ class Listener:
                 pooled = self._db.engine.raw_connection()
             connection = cast(Any, pooled.driver_connection)
             pooled.detach()  # it is ours now: the pool must not hand it to anyone
+            self._connection = connection
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
-            self._connection = connection
         return self._connection
 
 

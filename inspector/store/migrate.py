@@ -24,6 +24,8 @@ def migrate(db: Database) -> bool:
     """
     config = _config()
     with translated(), db.engine.begin() as connection:
+        for timeout in ("statement_timeout", "lock_timeout"):  # an index on a large table takes its time
+            connection.execute(text(f"SET LOCAL {timeout} = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         before = MigrationContext.configure(connection).get_current_heads()
         config.attributes["connection"] = connection

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from inspector.store.database import Database
+from inspector.store.database import Database, translated
 from inspector.store.tables import SweepRow, VideoRow
+
+_LOOK_AGAIN_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,25 @@ class SweepState:
 
 
 @contextmanager
-def only_sweeper(db: Database, bucket: str) -> Iterator[bool]:
-    """Whether this is the one process that may sweep the bucket now; so for the length of the block."""
-    with db.begin() as tx:
-        yield bool(
-            tx.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(f"sweep:{bucket}", 0))))
-        )
+def only_sweeper(db: Database, bucket: str, *, wait_s: float = 0.0) -> Iterator[bool]:
+    """Whether this is the one process that may sweep the bucket; so for the length of the block.
+
+    The lock belongs to a connection of its own, outside of any transaction: a slice may take its time.
+    wait_s: how long to wait for another process to finish its slice.
+    """
+    lock = func.hashtextextended(f"sweep:{bucket}", 0)
+    deadline = time.monotonic() + wait_s
+    with translated(), db.engine.connect() as plain:
+        connection = plain.execution_options(isolation_level="AUTOCOMMIT")
+        while not (mine := bool(connection.scalar(select(func.pg_try_advisory_lock(lock))))):
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(_LOOK_AGAIN_S)
+        try:
+            yield mine
+        finally:
+            if mine:
+                connection.scalar(select(func.pg_advisory_unlock(lock)))
 
 
 def load(tx: Session, bucket: str, *, interval_s: float) -> SweepState:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from inspector.aws.bucket import Bucket
 from inspector.errors import (
     BucketUnavailable,
+    DatabaseBusy,
     DatabaseUnavailable,
     InspectorError,
     Interrupted,
@@ -21,9 +22,10 @@ from inspector.errors import (
     ObjectChanged,
     ObjectGone,
     ScratchFull,
+    ToolMissing,
     Unavailable,
 )
-from inspector.metrics import JOBS_FINISHED
+from inspector.metrics import JOBS_FINISHED, LEASES_LOST
 from inspector.model import Lease, Progress, State
 from inspector.settings import Settings
 from inspector.store import Database, jobs
@@ -94,6 +96,7 @@ class Attempts:
                 on_progress=lambda progress: self._report(lease, progress),
             )
         except LeaseLost:
+            LEASES_LOST.inc()
             return "lease_lost"
         except MediaRejected as exc:
             rejected = exc
@@ -104,7 +107,7 @@ class Attempts:
         except Interrupted:
             self._settle(lambda tx: jobs.release(tx, lease))
             return "released"
-        except (Unavailable, ScratchFull) as exc:
+        except (Unavailable, ScratchFull, ToolMissing) as exc:
             return self._wait_out(lease, exc)
         except Exception as exc:
             return self._retry(lease, exc)
@@ -127,11 +130,15 @@ class Attempts:
         return "looked_again"
 
     def _wait_out(self, lease: Lease, exc: InspectorError) -> str:
-        """A service is away, or the disk full: that attempt does not count, unless only this object fails."""
-        if isinstance(exc, BucketUnavailable) and self._bucket_answers():
+        """A service is away, or this machine is not fit: that does not count as an attempt of the video.
+
+        Unless the services do answer, only not for this video: then it would go round for ever.
+        """
+        only_this_one = isinstance(exc, BucketUnavailable) and self._bucket_answers()
+        if only_this_one or isinstance(exc, DatabaseBusy):
             return self._retry(lease, exc)
         log.warning("inspection_put_off", key=lease.key, error=str(exc))
-        self._settle(lambda tx: jobs.release(tx, lease, pause_s=_OUTAGE_PAUSE_S))
+        self._settle(lambda tx: jobs.release(tx, lease, pause_s=_OUTAGE_PAUSE_S, error=str(exc)))
         return "put_off"
 
     def _bucket_answers(self) -> bool:

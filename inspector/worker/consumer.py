@@ -6,7 +6,7 @@ import structlog
 
 from inspector.aws.breaker import Breaker, BreakerState
 from inspector.aws.queue import Queue
-from inspector.errors import MalformedEvent, QueueUnavailable, Unavailable
+from inspector.errors import MalformedEvent, ObjectForbidden, QueueUnavailable, Unavailable
 from inspector.events import parse_message
 from inspector.metrics import BREAKER_OPEN, MESSAGES_MALFORMED
 from inspector.model import QueueMessage
@@ -47,20 +47,24 @@ class Consumer:
         return 0.0
 
     def handle(self, messages: list[QueueMessage]) -> None:
-        """Ingest each message, then delete it; hand back the rest when a service cannot be reached."""
-        for position, message in enumerate(messages):
-            try:
-                self._handle_one(message)
-            except QueueUnavailable:
-                raise
-            except Unavailable:
-                self._queue.release(messages[position:])
-                raise
-            except Exception:
-                # It comes again when its visibility ends, and is dead-lettered by SQS in the end.
-                log.exception("message_not_handled", message_id=message.message_id)
-            else:
-                self._queue.delete([message])
+        """Ingest each message, then delete them; hand back the rest when a service cannot be reached."""
+        ingested: list[QueueMessage] = []
+        try:
+            for position, message in enumerate(messages):
+                try:
+                    self._handle_one(message)
+                except QueueUnavailable:
+                    raise
+                except Unavailable:
+                    self._queue.release(messages[position:])
+                    raise
+                except Exception:
+                    # It comes again when its visibility ends, and is dead-lettered by SQS in the end.
+                    log.exception("message_not_handled", message_id=message.message_id)
+                else:
+                    ingested.append(message)
+        finally:
+            self._queue.delete(ingested)
 
     def _handle_one(self, message: QueueMessage) -> None:
         try:
@@ -73,8 +77,12 @@ class Consumer:
             MESSAGES_MALFORMED.inc()
             self._queue.dead_letter(message.body, str(exc))
             return
-        for event in events:
-            self._ingest.look_at(event.key, event)
+        try:
+            for event in events:
+                self._ingest.look_at(event.key, event)
+        except ObjectForbidden as exc:
+            log.warning("object_forbidden", message_id=message.message_id, reason=str(exc))
+            self._queue.dead_letter(message.body, str(exc))
 
     def _succeeded(self) -> None:
         if self.breaker.state is not BreakerState.CLOSED:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 import structlog
 
 from inspector.errors import DatabaseUnavailable, LeaseLost
-from inspector.metrics import LEASES_LOST
 from inspector.model import Lease
 from inspector.settings import Settings
 from inspector.store import Database, jobs, workers
@@ -108,5 +107,4 @@ class Heartbeat:
             if self._lease is not lease:
                 return
             self._good_until = float("-inf")
-        LEASES_LOST.inc()
         log.warning("lease_lost", key=lease.key)

@@ -7,7 +7,7 @@ at the same moment the later to commit then always sees the earlier, so no pair 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from inspector.aws.bucket import Bucket
-from inspector.errors import Interrupted, MediaRejected, RejectReason
+from inspector.errors import Interrupted, MediaRejected, RejectReason, ScratchFull
 from inspector.fingerprint import Fingerprinter
 from inspector.matching import compare, find_candidates, make_landmarks, query_landmarks
 from inspector.media import decode_media, probe_media
@@ -110,7 +110,10 @@ class _Sink:
         if self._room_bytes < 0:
             raise _too_large(self._most_bytes)
         self.sha256.update(data)
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as exc:
+            raise ScratchFull(f"the download could not be written: {exc.strerror}") from exc
 
 
 def _too_large(most_bytes: int) -> MediaRejected:
@@ -154,7 +157,7 @@ def search(
     content_id: int,
     cancelled: Cancelled,
     *,
-    among: Container[int] | None = None,
+    among: Collection[int] | None = None,
 ) -> list[Pair]:
     """All matches of a committed content with those of its library that were committed before it.
 
@@ -163,10 +166,9 @@ def search(
     with timed("search"):
         with db.begin() as tx:
             mine = contents.load(tx, [content_id])[content_id]
-            postings = landmarks.look_up(tx, library, content_id, query_landmarks(mine.fingerprint))
-        candidates = sorted(
-            c.content_id for c in find_candidates(postings) if among is None or c.content_id in among
-        )
+            query = query_landmarks(mine.fingerprint)
+            postings = landmarks.look_up(tx, library, content_id, query, among=among)
+        candidates = sorted(candidate.content_id for candidate in find_candidates(postings))
     pairs: list[Pair] = []
     for start in range(0, len(candidates), _LOADED_AT_ONCE):
         with timed("compare"), db.begin() as tx:

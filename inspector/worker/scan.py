@@ -59,21 +59,22 @@ class Scan:
     ) -> Iterator[list[ScanMatch]]:
         """What each query shares with the references, one list a query, the surest match first.
 
-        references: None compares the queries with each other; each unordered pair is then told once, by the
-        query that comes first.
+        references: None compares the queries with each other. Each unordered pair is told once, by the query
+        that comes first.
         """
         pool = queries if references is None else references
-        by_content: dict[int, list[tuple[int, ScannedFile]]] = {}
-        for position, file in enumerate(pool):
-            by_content.setdefault(file.content_id, []).append((position, file))
-        for position, query in enumerate(queries):
-            found = self._matches_of(query, frozenset(by_content), cancelled)
+        by_content: dict[int, list[ScannedFile]] = {}
+        for file in pool:
+            by_content.setdefault(file.content_id, []).append(file)
+        told: set[frozenset[Path]] = set()
+        for query in queries:
             pairs = [
                 ScanMatch(query, other, match)
-                for content_id, match in found
-                for other_position, other in by_content[content_id]
-                if other.path != query.path and (references is not None or other_position > position)
+                for content_id, match in self._matches_of(query, frozenset(by_content), cancelled)
+                for other in by_content[content_id]
+                if other.path != query.path and frozenset((query.path, other.path)) not in told
             ]
+            told |= {frozenset((query.path, pair.reference.path)) for pair in pairs}
             yield sorted(pairs, key=lambda pair: (-pair.match.score, pair.reference.path))
 
     def _matches_of(
@@ -90,6 +91,8 @@ class Scan:
 
 
 def _sha256(path: Path) -> bytes:
+    if not path.is_file():
+        raise MediaRejected(RejectReason.NOT_MEDIA, "no regular file")
     with path.open("rb") as file:
         if path.stat().st_size == 0:
             raise MediaRejected(RejectReason.EMPTY)

@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from inspector.errors import ScratchFull
+from inspector.errors import MediaRejected, RejectReason, ScratchFull
 
 log = structlog.get_logger(__name__)
 
@@ -29,13 +29,20 @@ _UNLOCKED: Final = ".new-"  # until it is locked, nobody may take it for left ov
 def scratch_folder(root: Path, *, needed_bytes: int) -> Iterator[Path]:
     """A new, private folder with a random name, gone at the end with all that is in it.
 
-    Raises ScratchFull unless so many bytes are free.
+    Raises ScratchFull unless so many bytes are free and a folder can be made; MediaRejected if the disk could
+    never hold them.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    free_bytes = shutil.disk_usage(root).free
-    if free_bytes < needed_bytes:
-        raise ScratchFull(f"{free_bytes} bytes are free in {root}, {needed_bytes} are needed")
-    unlocked = Path(tempfile.mkdtemp(prefix=_UNLOCKED, dir=root))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        disk = shutil.disk_usage(root)
+        unlocked = Path(tempfile.mkdtemp(prefix=_UNLOCKED, dir=root))
+    except OSError as exc:
+        raise ScratchFull(f"no folder can be made in {root}: {exc.strerror}") from exc
+    if needed_bytes > disk.free:
+        unlocked.rmdir()
+        if needed_bytes > disk.total:
+            raise MediaRejected(RejectReason.TOO_LARGE_BYTES, f"the scratch disk holds {disk.total} bytes")
+        raise ScratchFull(f"{disk.free} bytes are free in {root}, {needed_bytes} are needed")
     lock = os.open(unlocked, os.O_RDONLY)
     folder = unlocked
     try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import structlog
 
 from inspector.aws.bucket import Bucket, ListPage
+from inspector.errors import ObjectForbidden, SweepBusy
 from inspector.metrics import SWEEPS
 from inspector.settings import Settings
 from inspector.store import Database, sweeps, videos
@@ -13,6 +16,8 @@ from inspector.store.videos import KnownVideo
 from inspector.worker.ingest import Ingest, same_object
 
 log = structlog.get_logger(__name__)
+
+_PATIENCE_S: Final = 60.0  # longer than a worker needs for a slice
 
 
 class Sweep:
@@ -24,22 +29,28 @@ class Sweep:
         self._ingest = ingest
         self._settings = settings
 
-    def run_once(self, *, confirm_removals: bool = False) -> bool:
+    def run_once(self) -> bool:
         """Compare one slice, if a sweep is due. Returns whether there is more to do at once.
 
         Raises BucketUnavailable or DatabaseUnavailable; then the same slice is compared again next time: a
         listing that failed removes nothing.
         """
         with sweeps.only_sweeper(self._db, self._bucket.name) as mine:
-            return mine and self._step(confirm_removals)
+            return mine and self._step(confirm_removals=False)
 
     def run_whole(self, *, confirm_removals: bool = False) -> str | None:
-        """Sweep the whole bucket now, from the start. Returns why removals are blocked, if they are."""
-        with self._db.begin() as tx:
-            sweeps.load(tx, self._bucket.name, interval_s=0)
-            sweeps.start(tx, self._bucket.name)
-        while self.run_once(confirm_removals=confirm_removals):
-            pass
+        """Sweep the whole bucket now, from the start. Returns why removals are blocked, if they are.
+
+        Raises SweepBusy if another process does not finish its slice in time.
+        """
+        with sweeps.only_sweeper(self._db, self._bucket.name, wait_s=_PATIENCE_S) as mine:
+            if not mine:
+                raise SweepBusy("another process is sweeping the bucket: try again in a minute")
+            self._load()
+            with self._db.begin() as tx:
+                sweeps.start(tx, self._bucket.name)
+            while self._step(confirm_removals):
+                pass
         return self._load().blocked
 
     def _step(self, confirm_removals: bool) -> bool:
@@ -67,7 +78,14 @@ class Sweep:
             videos.mark_missed(tx, [video.id for video in known if video.key not in listed])
         for key in _different(page, {video.key: video for video in known}):
             if self._settings.accepts_key(key):
-                self._ingest.look_at(key)
+                self._look_at(key)
+
+    def _look_at(self, key: str) -> None:
+        """One object that is not for us must not keep the sweep from the others."""
+        try:
+            self._ingest.look_at(key)
+        except ObjectForbidden as exc:
+            log.warning("object_forbidden", key=key, reason=str(exc))
 
     def _settle(self, confirm_removals: bool) -> None:
         """Remove what was missed in the whole listing, unless it is too much to be believed."""
@@ -83,7 +101,7 @@ class Sweep:
             log.warning("sweep_blocked", missed=len(missed), present=present)
         else:
             for key in missed:
-                self._ingest.look_at(key)
+                self._look_at(key)
         with self._db.begin() as tx:
             sweeps.finish(tx, self._bucket.name, blocked=blocked)
         SWEEPS.labels("blocked" if blocked else "complete").inc()

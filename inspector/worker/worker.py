@@ -13,6 +13,7 @@ A thread that ends unasked takes the whole process down, visibly: the supervisor
 from __future__ import annotations
 
 import threading
+import time
 from typing import Final
 
 import structlog
@@ -37,7 +38,7 @@ from inspector.worker.sweep import Sweep
 log = structlog.get_logger(__name__)
 
 _WATCH_S: Final = 0.2
-_ABANDON_POLL_AFTER_S: Final = 2.0  # what an abandoned long poll still receives comes again, or is swept
+_GRACE_SHARE: Final = 0.9  # of the time before we are killed, for the loops to end
 
 
 class Worker:
@@ -99,11 +100,14 @@ class Worker:
         return None
 
     def _stop_all(self) -> None:
+        """Wait for all loops together; a long poll may end by itself, so that its messages are not lost to
+        the visibility timeout.
+        """
         self._stop.set()
         self._wake.set()
+        deadline = time.monotonic() + _GRACE_SHARE * self._settings.shutdown_grace_s
         for loop in self._loops:
-            patience_s = _ABANDON_POLL_AFTER_S if loop.name == "consume" else self._settings.shutdown_grace_s
-            if not loop.join(patience_s):
+            if not loop.join(max(0.0, deadline - time.monotonic())):
                 log.info("loop_abandoned", loop=loop.name)
         self._heartbeat.leave()
         self._listener.close()

@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+from botocore.exceptions import ClientError
 from sqlalchemy import text
 
-from inspector.errors import BucketUnavailable, DatabaseUnavailable
+from inspector.errors import BucketUnavailable, DatabaseUnavailable, SweepBusy
 from inspector.model import EventKind, ObjectEvent, State, VideoStatus
-from inspector.store import Database, jobs
+from inspector.store import Database, jobs, sweeps
 from inspector.store.status import StatusReader
 from inspector.worker.consumer import Consumer
 from inspector.worker.dead_letters import DeadLetters
@@ -178,6 +179,28 @@ def test_malformed_messages_are_dead_lettered_with_the_reason_and_delay_nobody(h
     assert [reason[:12] for reason in reasons] == ["bucket 'fore", "event versio", "not JSON"]
 
 
+def test_an_object_that_is_not_for_us_is_dead_lettered_and_delays_nobody(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = house.bucket.client.head_object
+
+    def refuse_one(**request: Any) -> Any:
+        if request["Key"] == "forbidden":
+            answer: Any = {"Error": {"Code": "403"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+            raise ClientError(answer, "HeadObject")
+        return ask(**request)
+
+    monkeypatch.setattr(house.bucket.client, "head_object", refuse_one)
+    for key in ("forbidden", "a"):
+        house.bucket.put(key, b"x")
+        house.send(house.record(key))
+    house.consumer.run_once()
+    house.consumer.run_once()
+    assert house.state("a") is State.QUEUED
+    assert ["403" in reason for reason in house.dead_letters()] == [True]
+    assert house.sweep.run_whole() is None, "nor does it stop a sweep"
+
+
 def test_nothing_is_received_while_the_database_is_away(house: House) -> None:
     house.send(house.record("a"))
     away = Database("postgresql+psycopg2://nobody@127.0.0.1:1/none")
@@ -285,6 +308,18 @@ def test_a_sweep_that_would_remove_too_much_stops_and_waits_for_a_confirmation(h
     assert StatusReader(house.db, min_score=0).overview(house.bucket.name).sweep_blocked == blocked
     assert house.sweep.run_whole(confirm_removals=True) is None
     assert house.state("k0") is State.REMOVED
+
+
+def test_one_process_sweeps_at_a_time_and_a_sweep_that_is_asked_for_says_so(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspector.worker.sweep._PATIENCE_S", 0.1)
+    with sweeps.only_sweeper(house.db, house.bucket.name) as mine:
+        assert mine
+        assert not house.sweep.run_once()
+        with pytest.raises(SweepBusy):
+            house.sweep.run_whole()
+    assert house.sweep.run_whole() is None
 
 
 def test_a_failed_listing_removes_nothing(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -219,9 +220,13 @@ def test_a_truncated_file_is_inspected_as_far_as_it_goes(house: House, tmp_path:
 def test_a_full_disk_puts_the_job_off_without_counting_an_attempt(
     house: House, films: dict[str, Path]
 ) -> None:
-    house.settings = house.settings.model_copy(update={"scratch_reserve_bytes": 2**60})
+    disk = shutil.disk_usage(house.settings.data_dir)
+    reserve_bytes = (disk.free + disk.total) // 2
+    house.settings = house.settings.model_copy(update={"scratch_reserve_bytes": reserve_bytes})
     status = house.inspect(films["film"])
     assert (status.state, status.attempts) == (State.QUEUED, 0)
+    assert status.error is not None
+    assert "are needed" in status.error
 
 
 def test_an_attempt_that_fails_is_repeated_and_the_last_one_fails_the_job(

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from inspector.errors import LeaseLost, RejectReason
+from inspector.errors import DatabaseBusy, DatabaseUnavailable, LeaseLost, RejectReason
 from inspector.model import Lease, ObjectState, Progress, State
 from inspector.store import Database, jobs, videos
 from inspector.store.tables import VideoRow
@@ -190,3 +190,19 @@ def test_claiming_uses_the_index_of_due_jobs(database: Database) -> None:
             )
         )
         assert "videos_due" in "\n".join(plan.scalars())
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(5)", DatabaseBusy),
+        ("SET LOCAL transaction_read_only = on; INSERT INTO probes (key) VALUES ('x')", DatabaseUnavailable),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", DatabaseUnavailable),
+        ("SELECT * FROM no_such_table", DatabaseUnavailable),
+    ],
+)
+def test_what_the_server_cannot_do_now_is_an_outage_and_no_bug(
+    database: Database, statement: str, error: type[DatabaseUnavailable]
+) -> None:
+    with pytest.raises(error), database.begin() as tx:
+        tx.execute(text(statement))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from inspector.errors import ScratchFull
+from inspector.errors import MediaRejected, ScratchFull
 from inspector.worker.scratch import remove_orphans, scratch_folder
 
 
@@ -23,9 +24,22 @@ def test_a_folder_is_private_and_gone_at_the_end_whatever_happens(tmp_path: Path
 
 
 def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(ScratchFull), scratch_folder(tmp_path, needed_bytes=2**60):
+    disk = shutil.disk_usage(tmp_path)
+    with pytest.raises(ScratchFull), scratch_folder(tmp_path, needed_bytes=(disk.free + disk.total) // 2):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_no_disk_of_this_size_could_hold_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(MediaRejected), scratch_folder(tmp_path, needed_bytes=2**60):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_this_machines_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ScratchFull), scratch_folder(tmp_path / "file" / "scratch", needed_bytes=0):
+        pass
 
 
 def test_what_a_killed_worker_left_is_removed_and_what_another_uses_is_not(tmp_path: Path) -> None:
