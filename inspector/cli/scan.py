@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,9 +18,8 @@ import click
 from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
+from inspector.cli.tables import harmless, make_console, make_table, name_cell
 from inspector.errors import Interrupted, MediaRejected, ToolFailed
 from inspector.model import Progress as Advance
 from inspector.settings import Settings
@@ -91,6 +91,7 @@ def scan(
     once, with a row for each matched stretch; times are seconds. Exit codes: 0 done; 1 it could not be done;
     3 done, but some files were rejected (they are listed on stderr).
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the database is left in order
     check_ffmpeg()
     queries = find_files(paths)
     references = find_files(against)
@@ -172,7 +173,7 @@ class _Runner:
         return {file.path: file for file in scanned if file is not None}
 
     def _look_at(self, file: Found, total: TaskID) -> ScannedFile | None:
-        bar = self._progress.add_task(file.name, total=1.0)
+        bar = self._progress.add_task(harmless(file.name), total=1.0)
 
         def show(progress: Advance) -> None:
             self._progress.update(bar, completed=progress.fraction)
@@ -183,7 +184,7 @@ class _Runner:
             return None
         except (MediaRejected, ToolFailed, OSError) as exc:
             self.rejected.append(file.name)
-            self._progress.console.print(f"{file.name}: {exc}", markup=False, highlight=False)
+            self._progress.console.print(harmless(f"{file.name}: {exc}"), markup=False, highlight=False)
             return None
         finally:
             self._progress.remove_task(bar)
@@ -225,31 +226,35 @@ def _bars() -> Progress:
 
 
 def _write_table(rows: Sequence[Row], output: TextIO) -> None:
-    console = Console(file=output)
+    console = make_console(output)
     if not rows:
         console.print("No duplicates found.")
         return
-    table = Table(
-        "query", "from", "to", "reference", "from", "to", "verdict", "score", box=None, header_style="bold"
-    )
+    table = make_table("query", "from", "to", "reference", "from", "to", "verdict", "score")
     for row in rows:
         table.add_row(
-            Text(row["query"]), f"{row['query_start']:.2f}", f"{row['query_end']:.2f}",
-            Text(row["reference"]), f"{row['reference_start']:.2f}", f"{row['reference_end']:.2f}",
+            name_cell(row["query"]), f"{row['query_start']:.2f}", f"{row['query_end']:.2f}",
+            name_cell(row["reference"]), f"{row['reference_start']:.2f}", f"{row['reference_end']:.2f}",
             row["verdict"], f"{row['score']:.2f}",
         )  # fmt: skip
     console.print(table)
 
 
 def _write_json(rows: Sequence[Row], output: TextIO) -> None:
-    output.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    output.write(_spelled_out(json.dumps(rows, indent=2, ensure_ascii=False)) + "\n")
 
 
 def _write_csv(rows: Sequence[Row], output: TextIO) -> None:
     writer = csv.DictWriter(output, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({**row, "evidence": json.dumps(row["evidence"], separators=(",", ":"))})
+        names = {name: _spelled_out(row[name]) for name in ("query", "reference")}
+        writer.writerow({**row, **names, "evidence": json.dumps(row["evidence"], separators=(",", ":"))})
+
+
+def _spelled_out(text: str) -> str:
+    r"""The text with each byte of a file name that is no UTF-8 as \udcXX, which JSON readers understand."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 _WRITERS: Final[dict[str, Callable[[Sequence[Row], TextIO], None]]] = {
