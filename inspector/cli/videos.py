@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn
-from rich.table import Table
 from rich.text import Text
 
+from inspector.aws.bucket import possible_key
 from inspector.cli.client import StatusClient
-from inspector.errors import InspectorError, Unavailable
+from inspector.cli.tables import harmless, make_console, make_table, name_cell
+from inspector.errors import InspectorError, Interrupted, Unavailable
 from inspector.model import State
 from inspector.settings import Settings
+from inspector.signals import StopFlag
 from inspector.wiring import join_stack, make_bucket
 
 _POLL_S: Final = 0.3
@@ -46,16 +50,21 @@ def put(settings: Settings, files: tuple[Path, ...], prefix: str, wait: bool, ti
       inspector put --wait --prefix 2026/ holiday.mp4
     """
     joined = join_stack(settings)
-    bucket = make_bucket(joined)
-    with _bars(DownloadColumn()) as progress:
-        for path in files:
-            task = progress.add_task(path.name, total=path.stat().st_size)
-            bucket.upload(path, prefix + path.name, on_bytes=partial(progress.advance, task))
-    keys = [prefix + path.name for path in files]
+    drops = {prefix + path.name: path for path in files}
+    for key in drops:
+        if not possible_key(key):
+            raise InspectorError(f"{harmless(key)} cannot be a key: S3 takes up to 1,024 bytes of UTF-8")
+    client = StatusClient(joined)
     if not wait:
-        click.echo("\n".join(keys))
+        _upload(joined, drops)
+        click.echo("\n".join(drops))
         return
-    videos = wait_for(StatusClient(joined), keys, timeout_s)
+    client.check_alive()
+    awaited = {key: Awaited(path, _revision(client, key)) for key, path in drops.items()}
+    _upload(joined, drops)
+    videos = wait_for(
+        client, list(drops), timeout_s, is_answer=lambda key, video: awaited[key].is_answered_by(video)
+    )
     show(videos)
     if any(video["status"] in _NOT_WELL for video in videos):
         sys.exit(3)
@@ -80,6 +89,7 @@ def status(settings: Settings, key: str | None, watch: bool, as_json: bool, limi
     if key is None:
         videos = client.page(limit)
     elif watch:
+        client.check_alive()
         videos = wait_for(client, [key], timeout_s=float("inf"))
     else:
         videos = [client.one(key)]
@@ -89,42 +99,88 @@ def status(settings: Settings, key: str | None, watch: bool, as_json: bool, limi
         show(videos, details=key is not None)
 
 
-def wait_for(client: StatusClient, keys: Sequence[str], timeout_s: float) -> list[Video]:
-    """Show the progress of these videos until all are final. Raises InspectorError after the timeout."""
+@dataclass(frozen=True)
+class Awaited:
+    """A file that is dropped. before: the revision of what was known of its key, None if nothing was."""
+
+    path: Path
+    before: int | None
+
+    def is_answered_by(self, video: Video) -> bool:
+        """Whether this is said of the file, and not of what lay under its key before."""
+        return bool(video["revision"] != self.before or video["sha256"] == self._sha256)
+
+    @cached_property
+    def _sha256(self) -> str:
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _revision(client: StatusClient, key: str) -> int | None:
+    try:
+        video = client.one(key)
+    except Unavailable:
+        raise
+    except InspectorError:
+        return None
+    revision: int = video["revision"]
+    return revision if video["key"] == key else None
+
+
+def _upload(settings: Settings, drops: dict[str, Path]) -> None:
+    bucket = make_bucket(settings)
+    with _bars(DownloadColumn()) as progress:
+        for key, path in drops.items():
+            task = progress.add_task(harmless(path.name), total=path.stat().st_size)
+            bucket.upload(path, key, on_bytes=partial(progress.advance, task))
+
+
+def wait_for(
+    client: StatusClient,
+    keys: Sequence[str],
+    timeout_s: float,
+    *,
+    is_answer: Callable[[str, Video], bool] = lambda key, video: True,
+    stop: StopFlag | None = None,
+) -> list[Video]:
+    """Show the progress of these videos until all are final, and what is said `is_answer`.
+
+    Raises InspectorError after the timeout, Interrupted when the flag is raised.
+    """
+    stop = stop or StopFlag()
     deadline = time.monotonic() + timeout_s
     with _bars(TaskProgressColumn()) as progress:
-        tasks = {key: progress.add_task(f"{key}: …", total=1.0) for key in dict.fromkeys(keys)}
+        tasks = {key: progress.add_task(f"{harmless(key)}: …", total=1.0) for key in dict.fromkeys(keys)}
         final: dict[str, Video] = {}
         while len(final) < len(tasks):
             for key in [key for key in tasks if key not in final]:
                 video = _ask(client, key)
                 if video is None:
                     continue
-                progress.update(
-                    tasks[key], description=f"{key}: {video['status']}", completed=video["progress"]
-                )
-                if State(video["status"]).final:
+                said = f"{harmless(key)}: {video['status']}"
+                progress.update(tasks[key], description=said, completed=video["progress"])
+                if State(video["status"]).final and is_answer(key, video):
                     progress.update(tasks[key], completed=1.0)
                     final[key] = video
             if time.monotonic() > deadline:
                 raise InspectorError(
                     f"{len(tasks) - len(final)} videos were not inspected in {timeout_s:g} s"
                 )
-            time.sleep(_POLL_S if len(final) < len(tasks) else 0)
+            if len(final) < len(tasks) and stop.wait(_POLL_S):
+                raise Interrupted("stopped before all videos were inspected")
     return [client.one(key) for key in tasks]  # once more: the last one may have changed the first
 
 
 def show(videos: Sequence[Video], *, details: bool = True) -> None:
     """Print videos as a table; with details, what they share with others, segment by segment."""
-    console = Console()
+    console = make_console()
     if not videos:
         console.print("No videos yet. Drop one: inspector put FILE")
         return
-    table = Table("video", "status", "cuts", "duplicates", box=None, header_style="bold")
+    table = make_table("video", "status", "cuts", "duplicates")
     for video in videos:
-        table.add_row(
-            Text(video["key"]), _state(video), str(video["total_cuts"]), str(len(video["duplicates"]))
-        )
+        cuts, duplicates = str(video["total_cuts"]), str(len(video["duplicates"]))
+        table.add_row(name_cell(video["key"]), _state(video), cuts, duplicates)
     console.print(table)
     if details:
         show_duplicates(console, videos)
@@ -132,15 +188,13 @@ def show(videos: Sequence[Video], *, details: bool = True) -> None:
 
 def show_duplicates(console: Console, videos: Sequence[Video]) -> None:
     """Print one row for each matched segment."""
-    table = Table(
-        "video", "from", "to", "lies in", "from", "to", "verdict", "score", box=None, header_style="bold"
-    )
+    table = make_table("video", "from", "to", "lies in", "from", "to", "verdict", "score")
     for video in videos:
         for duplicate in video["duplicates"]:
             for s in duplicate["segments"]:
                 here = _span(s["start_s"], s["end_s"])
                 there = _span(s["duplicate_start_s"], s["duplicate_end_s"])
-                name, other = Text(video["key"]), Text(duplicate["key"])
+                name, other = name_cell(video["key"]), name_cell(duplicate["key"])
                 table.add_row(name, *here, other, *there, duplicate["verdict"], f"{duplicate['score']:.2f}")
     if table.row_count:
         console.print()
