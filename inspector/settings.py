@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from inspector.errors import ConfigError
 
 RESERVED_PREFIX = ".inspector/"  # probe objects and thumbnails: never videos
+PROBE_PREFIX = RESERVED_PREFIX + "probe/"
 
 
 class LogFormat(StrEnum):
@@ -85,6 +86,7 @@ class Settings(BaseSettings):
     worker_metrics_port: int = Field(
         9464, ge=0, le=65000, description="Metrics port of the first worker, the next ones count up; 0: none."
     )
+    worker_metrics_host: str = Field("127.0.0.1", description="Address of the workers' metrics; no token.")
     decoder_threads: int = Field(1, ge=1, le=64, description="Threads one ffmpeg may use.")
     lease_s: float = Field(300, gt=0, description="How long a claimed job stays a silent worker's.")
     heartbeat_s: float = Field(30, gt=0, description="How often a worker renews its lease.")
@@ -142,7 +144,9 @@ class Settings(BaseSettings):
         scheme, _, rest = value.get_secret_value().partition(":")
         return SecretStr("postgresql+psycopg2:" + rest) if scheme in ("postgres", "postgresql") else value
 
-    @field_validator("aws_endpoint_url", "localstack_host", "s3_public_url", "token", mode="before")
+    @field_validator(
+        "aws_endpoint_url", "localstack_host", "s3_public_url", "scratch_dir", "token", mode="before"
+    )
     @classmethod
     def _blank_is_unset(cls, value: Any) -> Any:
         return value or None
@@ -161,11 +165,7 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """What a child process needs in its environment to have the same settings."""
-        return {
-            f"INSPECTOR_{name.upper()}": _as_text(getattr(self, name))
-            for name, field in type(self).model_fields.items()
-            if getattr(self, name) != field.default
-        }
+        return {f"INSPECTOR_{name.upper()}": _as_text(getattr(self, name)) for name in self.model_fields_set}
 
     @property
     def has_s3(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -17,8 +18,8 @@ from inspector.api import create_app
 from inspector.aws import Bucket, Queue, make_s3, make_signer, make_sqs
 from inspector.errors import ConfigError, DatabaseUnavailable
 from inspector.ops.bootstrap import WAIT_S, BootstrapReport, Outcome, Probe, Step, bootstrap
-from inspector.settings import Settings
-from inspector.store import Database, migrate, workers
+from inspector.settings import Settings, load_settings
+from inspector.store import Database, migrate, sweeps, workers
 from inspector.store.listen import ChangeListener
 from inspector.store.migrate import is_migrated
 from inspector.store.status import StatusReader
@@ -29,6 +30,7 @@ from inspector.worker.worker import Worker
 
 log = structlog.get_logger(__name__)
 
+_WEB_READ_TIMEOUT_S: Final = 2.0  # a silent S3 must not hold the web's threads
 _RUNNING: Final = "running.json"  # in the data folder: where the stack of `inspector up` is reached
 
 
@@ -64,7 +66,7 @@ def make_app(settings: Settings) -> Flask:
         settings,
         StatusReader(db, min_score=settings.min_score),
         lambda: ChangeListener(db),
-        make_bucket(settings),
+        Bucket(make_s3(settings, read_timeout_s=_WEB_READ_TIMEOUT_S), settings.bucket),
     )
 
 
@@ -74,32 +76,42 @@ def run_bootstrap(
     verify_only: bool = False,
     probe: bool = False,
     on_step: Callable[[Step], None] = lambda step: None,
+    pause: Callable[[float], None] = time.sleep,
 ) -> BootstrapReport:
     """Migrate the database and make bucket and queues ready; see `inspector.ops.bootstrap`.
 
-    verify_only changes nothing, and sends a probe object only with `probe`.
+    verify_only changes nothing, and sends a probe object only with `probe`.  pause: how to wait some seconds
+    for a service; what it raises ends the bootstrap.
     Raises Unavailable when a service does not answer, ConfigError for a database that is not migrated.
     """
     db, bucket, queue = make_database(settings), make_bucket(settings), make_queue(settings)
     try:
-        _settle_database(db, verify_only, on_step)
-        return bootstrap(
+        _settle_database(db, verify_only, on_step, pause)
+        report = bootstrap(
             bucket,
             queue,
             visibility_s=settings.visibility_timeout_s,
-            probe=_probe(settings, db, bucket, queue) if probe or not verify_only else None,
+            probe=_probe(settings, db, bucket, queue, pause) if probe or not verify_only else None,
             verify_only=verify_only,
             on_step=on_step,
+            pause=pause,
         )
+        if report.changed:  # what was put before there was a queue, or a rule, has made no event
+            with db.begin() as tx:
+                sweeps.ask_for_one(tx, settings.bucket)
+        return report
     finally:
         db.close()
 
 
-def _settle_database(db: Database, verify_only: bool, on_step: Callable[[Step], None]) -> None:
+def _settle_database(
+    db: Database, verify_only: bool, on_step: Callable[[Step], None], pause: Callable[[float], None]
+) -> None:
     waiting = Retrying(
         retry=retry_if_exception_type(DatabaseUnavailable),
         wait=wait_random_exponential(multiplier=0.1, max=3),
         stop=stop_after_delay(WAIT_S),
+        sleep=pause,
         reraise=True,
     )
     if not verify_only:
@@ -113,7 +125,9 @@ def _settle_database(db: Database, verify_only: bool, on_step: Callable[[Step], 
         raise ConfigError("the database has not the tables of this version: run `inspector bootstrap`")
 
 
-def _probe(settings: Settings, db: Database, bucket: Bucket, queue: Queue) -> Probe:
+def _probe(
+    settings: Settings, db: Database, bucket: Bucket, queue: Queue, pause: Callable[[float], None]
+) -> Probe:
     quick = settings.model_copy(update={"poll_wait_s": 1})
     consumer = Consumer(db, queue, Ingest(db, bucket, quick), quick)
 
@@ -122,7 +136,7 @@ def _probe(settings: Settings, db: Database, bucket: Bucket, queue: Queue) -> Pr
             return workers.probe_seen(tx, key)
 
     def ingest_once() -> None:
-        consumer.run_once()
+        pause(consumer.run_once())
 
     return Probe(seen, ingest_once)
 
@@ -133,7 +147,7 @@ def serve_metrics(settings: Settings, index: int) -> None:
         return
     port = settings.worker_metrics_port + index
     try:
-        start_http_server(port, addr=settings.host)
+        start_http_server(port, addr=settings.worker_metrics_host)
     except OSError as exc:
         log.warning("metrics_not_served", port=port, error=str(exc))
 
@@ -159,4 +173,6 @@ def join_stack(settings: Settings) -> Settings:
         }
     except (OSError, ValueError, KeyError):
         return settings
-    return Settings(**{**running, **{name: getattr(settings, name) for name in settings.model_fields_set}})
+    return load_settings(
+        **{**running, **{name: getattr(settings, name) for name in settings.model_fields_set}}
+    )

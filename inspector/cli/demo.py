@@ -18,7 +18,7 @@ from inspector.cli.stack import running_stack
 from inspector.cli.videos import Video, show, wait_for
 from inspector.logs import configure_logging
 from inspector.media import ToolLimits, run_tool
-from inspector.settings import Settings
+from inspector.settings import LogFormat, Settings
 from inspector.wiring import make_bucket
 from inspector.worker.supervisor import StopFlag, stop_on_signals
 
@@ -72,17 +72,17 @@ def demo(settings: Settings) -> None:
     stop_on_signals(stop)
     with tempfile.TemporaryDirectory(prefix="inspector-demo-") as folder:
         Path(folder).chmod(0o711)  # PostgreSQL, which does not run as root, must get through
-        own = _own_stack(settings, Path(folder))
+        own = _own_settings(Path(folder), settings.log_format)
         configure_logging(own)
         click.echo("starting a stack of its own …", err=True)
         with redirect_stdout(sys.stderr), running_stack(own, stop) as stack:
-            files = _make_videos(Path(folder))
+            files = _make_videos(Path(folder), stop)
             bucket = make_bucket(stack.settings)
             for path in files:
                 bucket.upload(path, path.name)
                 click.echo(f"dropped {path.name} into s3://{bucket.name}", err=True)
             client = StatusClient(stack.settings)
-            videos = wait_for(client, [path.name for path in files], _TIMEOUT_S)
+            videos = wait_for(client, [path.name for path in files], _TIMEOUT_S, stop=stop)
     show(videos)
     faults = _faults(videos)
     for fault in faults:
@@ -90,35 +90,31 @@ def demo(settings: Settings) -> None:
     sys.exit(1 if faults else 0)
 
 
-def _own_stack(settings: Settings, folder: Path) -> Settings:
-    return settings.model_copy(
-        update={
-            "data_dir": folder / "data",
-            "scratch_dir": None,
-            "database_url": None,
-            "aws_endpoint_url": None,
-            "localstack_host": None,
-            "use_aws": False,
-            "host": "127.0.0.1",
-            "port": _free_port(),
-            "embedded_s3_port": _free_port(),
-            "worker_metrics_port": 0,
-            "log_level": "warning",
-        }
-    )
+def _own_settings(folder: Path, log_format: LogFormat) -> Settings:
+    """All settings as they are by default, whatever the environment says: it is about other stacks."""
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    own = {
+        "data_dir": folder / "data",
+        "port": _free_port(),
+        "embedded_s3_port": _free_port(),
+        "worker_metrics_port": 0,
+        "log_level": "warning",
+        "log_format": log_format,
+    }
+    return Settings(**{**defaults, **own})
 
 
-def _make_videos(folder: Path) -> list[Path]:
-    film = _render(_cut_together(_SHOTS), folder / "film.mp4")
+def _make_videos(folder: Path, stop: StopFlag) -> list[Path]:
+    film = _render(_cut_together(_SHOTS), folder / "film.mp4", stop)
     edited = (
         ffmpeg.input(str(film)).video.filter("hflip").filter("scale", 320, 180).filter("eq", brightness=0.06)
     )
     clip = ffmpeg.input(str(film), ss=4.0, t=9.0).video
     return [
         film,
-        _render(edited, folder / "film_edited.mp4"),
-        _render(clip, folder / "film_clip.mp4"),
-        _render(_cut_together(_OTHER_SHOTS), folder / "other_film.mp4"),
+        _render(edited, folder / "film_edited.mp4", stop),
+        _render(clip, folder / "film_clip.mp4", stop),
+        _render(_cut_together(_OTHER_SHOTS), folder / "other_film.mp4", stop),
     ]
 
 
@@ -130,10 +126,10 @@ def _cut_together(shots: tuple[tuple[str, float], ...]) -> ffmpeg.Stream:
     return ffmpeg.concat(*parts, v=1, a=0)
 
 
-def _render(video: ffmpeg.Stream, path: Path) -> Path:
+def _render(video: ffmpeg.Stream, path: Path, stop: StopFlag) -> Path:
     options = {"vcodec": "libx264", "preset": "veryfast", "crf": 28, "loglevel": "error"}
     output = ffmpeg.output(video, str(path), **options).global_args("-nostdin", "-y")
-    run_tool(ffmpeg.compile(output), deadline_s=_TIMEOUT_S, limits=_LIMITS)
+    run_tool(ffmpeg.compile(output), deadline_s=_TIMEOUT_S, limits=_LIMITS, cancelled=stop.is_set)
     return path
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from inspector.api.serve import serve as serve_web
 from inspector.cli.stack import StackInfo, running_stack, say_step, worker_programs
-from inspector.errors import InspectorError
+from inspector.errors import InspectorError, Interrupted
 from inspector.settings import Settings
 from inspector.wiring import join_stack, make_app, make_sweep, make_worker, run_bootstrap, serve_metrics
 from inspector.worker.supervisor import StopFlag, Supervisor, stop_on_signals
@@ -27,10 +27,13 @@ def up(settings: Settings) -> None:
     """
     stop = StopFlag()
     stop_on_signals(stop)
-    with running_stack(settings, stop) as stack:
-        _say_where(stack)
-        stack.run()
-        click.echo("stopping …", err=True)
+    try:
+        with running_stack(settings, stop) as stack:
+            _say_where(stack)
+            stack.run()
+            click.echo("stopping …", err=True)
+    except Interrupted as exc:
+        click.echo(str(exc), err=True)
 
 
 @click.command()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import click
@@ -16,13 +17,15 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from inspector.cli.client import StatusClient
 from inspector.errors import InspectorError, Interrupted, Unavailable
 from inspector.model import Program
-from inspector.ops.bootstrap import Step
+from inspector.ops.bootstrap import Outcome, Step
 from inspector.settings import Settings
 from inspector.stack import (
     LONGEST_POLL_S,
+    check_data_dir,
     embedded_postgres_url,
     ministack_program,
     ministack_url,
+    only_stack,
     postgres_program,
     preflight,
     wait_for_ministack,
@@ -68,7 +71,7 @@ class StackInfo:
         restarts = sum(c.restarts for c in self.supervisor.states() if c.name == _S3)
         if restarts != self.s3_restarts and self.supervisor.alive(_S3):
             wait_for_ministack(self.settings)
-            run_bootstrap(self.settings)
+            _bootstrap(self.settings, self.supervisor.stop)
             self.s3_restarts = restarts
 
     def run(self) -> None:
@@ -82,18 +85,25 @@ class StackInfo:
 
 @contextmanager
 def running_stack(settings: Settings, stop: StopFlag) -> Iterator[StackInfo]:
-    """Run everything for the time of the block. Raises ConfigError or Unavailable if a part fails."""
+    """Run everything for the time of the block.
+
+    Raises ConfigError or Unavailable if a part fails, Interrupted if the flag is raised before all parts run.
+    """
     wants_s3 = not settings.has_s3
     ports = {settings.port: "INSPECTOR_PORT"}
     if wants_s3:
         ports[settings.embedded_s3_port] = "INSPECTOR_EMBEDDED_S3_PORT"
-    preflight(settings, ports=ports)
-    with Supervisor(grace_s=settings.shutdown_grace_s, stop=stop) as supervisor:
+    check_data_dir(settings.data_dir)
+    with (
+        only_stack(settings.data_dir),
+        Supervisor(grace_s=settings.shutdown_grace_s, stop=stop) as supervisor,
+    ):
+        preflight(settings, ports=ports)
         if settings.database_url is None:
             settings = _start_postgres(settings, supervisor)
         if wants_s3:
             settings = _start_s3(settings, supervisor)
-        run_bootstrap(settings)
+        _bootstrap(settings, stop)
         supervisor.start(_program("web", settings, "serve"))
         supervisor.start(*worker_programs(settings, settings.workers))
         client = StatusClient(settings)
@@ -140,12 +150,24 @@ def _start_s3(settings: Settings, supervisor: Supervisor) -> Settings:
     )
 
 
+def _bootstrap(settings: Settings, stop: StopFlag) -> None:
+    """Make everything ready. Raises InspectorError if anything is not as it should be afterwards."""
+    report = run_bootstrap(settings, pause=partial(_pause, stop))
+    if not report.ok:
+        raise InspectorError(" ".join(s.sentence for s in report.steps if s.outcome is Outcome.FAILED))
+
+
+def _pause(stop: StopFlag, seconds: float) -> None:
+    """Wait for a service that does not answer yet, unless we are to stop."""
+    if stop.wait(seconds):
+        raise Interrupted("stopped before everything ran")
+
+
 def _wait(supervisor: Supervisor, answers: Callable[[], None]) -> None:
     """Wait until a part answers; its children are looked after meanwhile."""
 
     def look() -> None:
-        if supervisor.stop.is_set():
-            raise Interrupted("stopped while starting")
+        _pause(supervisor.stop, 0)
         supervisor.run_once()
         answers()
 

@@ -27,9 +27,8 @@ from inspector.aws.queue import is_missing_queue
 from inspector.aws.remote import FOREIGN_ERRORS, http_status, sentence
 from inspector.errors import BucketUnavailable, ConfigError, QueueUnavailable, Unavailable
 from inspector.ops.resources import Resource, wanted_resources
-from inspector.settings import RESERVED_PREFIX
+from inspector.settings import PROBE_PREFIX
 
-PROBE_PREFIX: Final = RESERVED_PREFIX + "probe/"
 WAIT_S: Final = 60.0
 SETTLE_S: Final = 60.0  # how long AWS may take to show a changed attribute of a queue
 
@@ -90,11 +89,12 @@ def bootstrap(
     verify_only: bool = False,
     wait_s: float = WAIT_S,
     on_step: Callable[[Step], None] = lambda step: None,
+    pause: Callable[[float], None] = time.sleep,
 ) -> BootstrapReport:
     """Make everything ready and verify it. Ten runs change nothing after the first.
 
     probe: None leaves out the round trip.  verify_only: writes nothing, the probe apart.  wait_s: how long
-    the endpoint is waited for.  on_step: hears each step at once.
+    the endpoint is waited for, with `pause` between the attempts.  on_step: hears each step at once.
     Raises BucketUnavailable, QueueUnavailable or DatabaseUnavailable when a service stops answering (run it
     again then), ConfigError when it refuses us. What can be reached but is not as it should be is a failed
     step of the report.
@@ -105,7 +105,7 @@ def bootstrap(
         steps.append(Step(name, outcome, text))
         on_step(steps[-1])
 
-    wait_for_endpoint(bucket, queue, timeout_s=wait_s)
+    wait_for_endpoint(bucket, queue, timeout_s=wait_s, pause=pause)
     say("endpoint", Outcome.VERIFIED, f"S3 and SQS answer at {bucket.client.meta.endpoint_url}.")
     resources = wanted_resources(bucket, queue, visibility_s=visibility_s)
     for resource in resources:
@@ -118,12 +118,19 @@ def bootstrap(
     return BootstrapReport(tuple(steps))
 
 
-def wait_for_endpoint(bucket: Bucket, queue: Queue, *, timeout_s: float = WAIT_S) -> None:
+def wait_for_endpoint(
+    bucket: Bucket,
+    queue: Queue,
+    *,
+    timeout_s: float = WAIT_S,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
     """Wait until S3 and SQS answer, whatever they say. Raises Unavailable after `timeout_s`."""
     patient = Retrying(
         retry=retry_if_exception_type(Unavailable),
         wait=wait_random_exponential(multiplier=0.1, max=3),
         stop=stop_after_delay(timeout_s),
+        sleep=pause,
         reraise=True,
     )
     for ask, error in ((_ask_s3, BucketUnavailable), (_ask_sqs, QueueUnavailable)):

@@ -2,7 +2,7 @@
 
 from inspector.stack.ministack import LONGEST_POLL_S, ministack_program, ministack_url, wait_for_ministack
 from inspector.stack.postgres import embedded_postgres, embedded_postgres_url, postgres_program
-from inspector.stack.preflight import check_data_dir, check_ffmpeg, check_port, preflight
+from inspector.stack.preflight import check_data_dir, check_ffmpeg, check_port, only_stack, preflight
 
 __all__ = [
     "LONGEST_POLL_S",
@@ -13,6 +13,7 @@ __all__ = [
     "embedded_postgres_url",
     "ministack_program",
     "ministack_url",
+    "only_stack",
     "postgres_program",
     "preflight",
     "wait_for_ministack",

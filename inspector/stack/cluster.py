@@ -80,6 +80,12 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop the server and wait until it is gone; harder if it does not go in time. Idempotent."""
+        self._stop_server()
+        if self.socket_dir != self.data:
+            with contextlib.suppress(OSError):
+                self.socket_dir.rmdir()
+
+    def _stop_server(self) -> None:
         for mode in ("fast", "immediate"):
             if not self._alive():
                 return

@@ -17,7 +17,9 @@ from typing import Final
 import structlog
 
 from inspector.errors import InspectorError
+from inspector.logs import configure_logging
 from inspector.model import Program
+from inspector.settings import load_settings
 from inspector.signals import StopFlag, stop_on_signals
 from inspector.stack.cluster import Cluster
 
@@ -98,6 +100,7 @@ def main() -> None:
     stop = StopFlag()
     stop_on_signals(stop)
     try:
+        configure_logging(load_settings())
         keep_up(Path(sys.argv[1]), stop)
     except InspectorError as exc:
         log.warning("embedded_postgres_failed", error=str(exc))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import re
 import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -70,6 +71,23 @@ def check_data_dir(folder: Path) -> None:
         ) from exc
 
 
+@contextlib.contextmanager
+def only_stack(data_dir: Path) -> Iterator[None]:
+    """Keep other stacks out of the data folder for the time of the block; the kernel lets them in again.
+
+    Raises ConfigError if one is there: two emulators would overwrite each other's files.
+    """
+    with (data_dir / "lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"`inspector up` already runs in the data folder {data_dir.absolute()}: "
+                "stop it, or set INSPECTOR_DATA_DIR and both ports to others"
+            ) from None
+        yield
+
+
 def check_port(port: int, setting: str, host: str = "127.0.0.1") -> None:
     """Raise ConfigError if the port is in use or not permitted; `setting` names the way out."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -87,7 +105,14 @@ def check_port(port: int, setting: str, host: str = "127.0.0.1") -> None:
 def _version_of(path: str) -> tuple[int, int] | None:
     """Major and minor version; None for builds from git, which are newer than any number says."""
     try:
-        answer = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603 - a fixed program
+        answer = subprocess.run(  # noqa: S603 - a fixed program
+            [path, "-version"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+            process_group=0,  # Ctrl-C is for us: killed by it, the program would look broken
+        )
     except (OSError, subprocess.SubprocessError) as exc:
         raise ConfigError(f"{path} cannot be started ({exc}): {_how_to_install()}") from exc
     found = re.match(r"\w+ version n?(\d+)\.(\d+)", answer.stdout)
