@@ -1,4 +1,4 @@
-"""From PUT to claimed, and from PUT to done, on a stack that `inspector up` runs in this folder.
+"""From stored to claimed, and from PUT to done, on a stack that `inspector up` runs in this folder.
 
     python benchmarks/latency.py CLIP [--runs 10]
 

@@ -46,14 +46,14 @@ def endpoint_url(settings: Settings) -> str | None:
     return url
 
 
-def make_s3(settings: Settings) -> S3Client:
+def make_s3(settings: Settings, *, read_timeout_s: float = READ_TIMEOUT_S) -> S3Client:
     """An S3 client for the configured endpoint. Raises ConfigError if none can be made."""
-    return _make_s3_at(settings, endpoint_url(settings))
+    return _make_s3_at(settings, endpoint_url(settings), read_timeout_s)
 
 
 def make_signer(settings: Settings) -> S3Client:
     """An S3 client that only signs URLs, naming the host by which browsers reach S3."""
-    return _make_s3_at(settings, settings.s3_public_url or endpoint_url(settings))
+    return _make_s3_at(settings, settings.s3_public_url or endpoint_url(settings), READ_TIMEOUT_S)
 
 
 def make_sqs(settings: Settings) -> SQSClient:
@@ -63,11 +63,11 @@ def make_sqs(settings: Settings) -> SQSClient:
     return client
 
 
-def _make_s3_at(settings: Settings, url: str | None) -> S3Client:
+def _make_s3_at(settings: Settings, url: str | None, read_timeout_s: float) -> S3Client:
     # Emulators have no DNS name for each bucket.
     style = {"addressing_style": "path" if url else "auto"}
     client: S3Client = _make(
-        settings, "s3", url, signature_version="s3v4", s3=style, read_timeout=READ_TIMEOUT_S
+        settings, "s3", url, signature_version="s3v4", s3=style, read_timeout=read_timeout_s
     )
     return client
 
@@ -77,7 +77,11 @@ def _make(settings: Settings, service: str, url: str | None, **config: Any) -> A
     try:
         session, credentials = _session(emulator=url is not None)
         arguments["config"] = Config(
-            connect_timeout=CONNECT_TIMEOUT_S, retries={"total_max_attempts": 1}, tcp_keepalive=True, **config
+            connect_timeout=min(CONNECT_TIMEOUT_S, config["read_timeout"]),
+            retries={"total_max_attempts": 1},
+            tcp_keepalive=True,
+            max_pool_connections=settings.web_threads,
+            **config,
         )
         return session.client(service, **arguments, **credentials)  # type: ignore[call-overload]
     except (BotoCoreError, ValueError) as exc:

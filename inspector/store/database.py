@@ -18,7 +18,7 @@ _SERVER_OPTIONS = " ".join(
     for option in (
         "statement_timeout=60s",
         "lock_timeout=30s",
-        "idle_in_transaction_session_timeout=120s",  # longer than any S3 call made under a key's lock
+        "idle_in_transaction_session_timeout=300s",  # longer than all attempts at S3 under a key's lock
         "TimeZone=UTC",
     )
 )

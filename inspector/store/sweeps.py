@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -92,7 +92,7 @@ def finish(tx: Session, bucket: str, *, blocked: str | None) -> None:
 
 def ask_for_one(tx: Session, bucket: str) -> None:
     """Make the next sweep due at once."""
-    tx.execute(text("UPDATE sweeps SET finished_at = NULL WHERE bucket = :bucket"), {"bucket": bucket})
+    _set(tx, bucket, finished_at=None)
 
 
 def _set(tx: Session, bucket: str, **values: Any) -> None:

@@ -7,7 +7,6 @@ what counts is what HeadObject says under the key's lock.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
 
 import structlog
 
@@ -15,13 +14,11 @@ from inspector.aws.bucket import Bucket
 from inspector.events import is_older
 from inspector.metrics import EVENTS
 from inspector.model import EventKind, ObjectEvent, ObjectState, State
-from inspector.settings import RESERVED_PREFIX, Settings
+from inspector.settings import PROBE_PREFIX, Settings
 from inspector.store import Database, videos, workers
 from inspector.store.videos import KnownVideo
 
 log = structlog.get_logger(__name__)
-
-PROBE_PREFIX: Final = RESERVED_PREFIX + "probe/"
 
 
 class Outcome(StrEnum):
