@@ -27,6 +27,7 @@ from tests.services import free_port, wait_until
 COMMAND: Final = Path(sys.executable).with_name("inspector")
 BUCKET: Final = "videos"
 PATIENCE_S: Final = 60.0
+NOTHING: Final[Mapping[str, str]] = {}
 
 Document = dict[str, Any]
 
@@ -79,9 +80,10 @@ class Web:
 
         return wait_until(look, timeout_s=PATIENCE_S)
 
-    def duplicates(self, key: str) -> dict[str, str]:
-        """The other videos that share material, and the verdicts."""
-        return {found["key"]: found["verdict"] for found in self.status(key)["duplicates"]}
+    def duplicates(self, key: str, folder: str = "") -> dict[str, str]:
+        """The other videos (in this folder) that share material, and the verdicts."""
+        found = self.status(key)["duplicates"]
+        return {other["key"]: other["verdict"] for other in found if other["key"].startswith(folder)}
 
     def events(self, key: str) -> Iterator[Document]:
         """The documents of the video's event stream, until the server ends it."""
@@ -138,7 +140,7 @@ class Machine:
         }
 
     def run(
-        self, *arguments: str | Path, code: int | None = 0, **env: str
+        self, *arguments: str | Path, code: int = 0, env: Mapping[str, str] = NOTHING
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, and expect its exit code. No user ever sees a traceback."""
         done = subprocess.run(
@@ -151,12 +153,12 @@ class Machine:
             timeout=PATIENCE_S,
         )
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
-        assert code is None or done.returncode == code, done
+        assert done.returncode == code, done
         return done
 
     def refuses(self, *arguments: str | Path, **env: str) -> str:
         """Run a command that cannot do its work: exit code 1, and one line that says why."""
-        done = self.run(*arguments, code=1, **env)
+        done = self.run(*arguments, code=1, env=env)
         (line,) = done.stderr.splitlines()
         return line
 

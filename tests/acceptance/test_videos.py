@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -9,10 +10,9 @@ import pytest
 
 from inspector import __version__
 from tests.acceptance.machine import Machine
-from tests.film import BROKEN, SHOTS, cut_together, cuts_of, make
+from tests.film import BROKEN, SHOTS, cut_together, cuts_of
 from tests.services import wait_until
 
-PICTURE: Final = ("-f", "lavfi", "-t", "20", "-i", "testsrc2=size=640x360:rate=25")
 ODD_KEYS: Final = {
     "spaces": "a film  with spaces .mp4",
     "plus": "1+1=2.mp4",
@@ -43,7 +43,7 @@ def test_edited_copies_and_clips_find_each_other(house: Machine, films: dict[str
     assert documents["film"]["scene_cuts"] == pytest.approx(cuts_of(), abs=0.02)
     assert documents["film"]["attempts"] == 1
     assert documents["film"]["media"]["width"] == 320
-    found = {name: house.web.duplicates(f"2026/{name}.mp4") for name in films}
+    found = {name: house.web.duplicates(f"2026/{name}.mp4", "2026/") for name in films}
     assert found == {
         "film": {"2026/edited.mp4": "duplicate", "2026/clip.mp4": "contained"},
         "edited": {"2026/film.mp4": "duplicate", "2026/clip.mp4": "contained"},
@@ -100,9 +100,8 @@ def test_an_overwritten_video_is_what_it_is_now(house: Machine, tmp_path: Path) 
     assert after["scene_cuts"] == pytest.approx(cuts_of(SHOTS[3:6]), abs=0.02)
 
 
-def test_a_stream_tells_every_step_until_the_end(house: Machine, tmp_path: Path) -> None:
-    film = make(tmp_path / "film.mp4", *PICTURE, "-preset", "ultrafast")
-    house.s3.put("streamed.mp4", film)
+def test_a_stream_tells_every_step_until_the_end(house: Machine, make_long_film: Callable[[], Path]) -> None:
+    house.s3.put("streamed.mp4", make_long_film())
     told = list(house.web.events("streamed.mp4"))
     assert told[-1]["status"] == "done"
     assert {document["key"] for document in told} == {"streamed.mp4"}
