@@ -25,7 +25,7 @@ FRAME_WIDTH: Final = 64
 SOUND_RATE_HZ: Final = 11025  # mono samples; musical content that survives re-encoding lies below 5 kHz
 
 #: Version of fingerprints, landmarks and scores together. Raise it whenever one of them changes its meaning.
-ALGORITHM: Final = 1
+ALGORITHM: Final = 2
 
 
 class State(StrEnum):
