@@ -1,5 +1,5 @@
 """Two contents seen along one line: what lies on what, how alike it is, and where the agreement begins and
-ends.
+ends. The second content is given as it lies in the line's variant.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.matching.hashes import distance, vary
+from inspector.matching.hashes import distance
 from inspector.matching.likelihood import FloatMatrix
 from inspector.matching.proposals import Line
 from inspector.model import Fingerprint, FloatArray
@@ -48,7 +48,7 @@ class Aligned:
 def align_frames(a: Fingerprint, b: Fingerprint, line: Line) -> Aligned:
     """Hashed frames that lie on each other."""
     i, j = _partners(a.frame_times_s, b.frame_times_s, line, FRAME_REACH_S)
-    bits = distance(a.frame_hashes[i], vary(b.frame_hashes[j], line.variant))
+    bits = distance(a.frame_hashes[i], b.frame_hashes[j])
     return Aligned(i, j, a.frame_times_s[i], b.frame_times_s[j], bits)
 
 
@@ -74,10 +74,9 @@ def _partners(
     return i, nearest[i]
 
 
-def frame_chance(a: Fingerprint, b: Fingerprint, aligned: Aligned, variant: int) -> FloatMatrix:
+def frame_chance(a: Fingerprint, b: Fingerprint, aligned: Aligned) -> FloatMatrix:
     """Distances of the aligned frames to frames elsewhere: (n, 2·PLACES), NaN near the line."""
-    hashes = vary(b.frame_hashes, variant)
-    return _chance(aligned, a.frame_times_s, a.frame_hashes, b.frame_times_s, hashes)
+    return _chance(aligned, a.frame_times_s, a.frame_hashes, b.frame_times_s, b.frame_hashes)
 
 
 def sound_chance(a: Fingerprint, b: Fingerprint, aligned: Aligned) -> FloatMatrix:
@@ -151,6 +150,8 @@ def find_runs(times_s: FloatArray, values: FloatArray, *, drop: float, least: fl
     seconds; stretches that add up to less than `least` are left out.
     Source: the X-drop extension of BLAST (Altschul et al. 1990).
     """
+    if values[values > 0].sum() < least:
+        return []
     gaps = np.flatnonzero(np.diff(times_s) > drop) + 1
     after_gap = set(gaps.tolist())
     runs: list[tuple[int, int]] = []

@@ -7,13 +7,14 @@ into one order before anything is computed, and the answer is turned round if ne
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from inspector.matching.alignment import match_cuts
 from inspector.matching.evidence import CUT_TOLERANCE_S, LineView, Stretch
-from inspector.matching.hashes import VARIANTS
+from inspector.matching.hashes import VARIANTS, vary
 from inspector.matching.proposals import propose_lines
 from inspector.matching.refinement import refine_line
 from inspector.matching.verdict import decide_verdict
@@ -55,12 +56,13 @@ def _order(f: Fingerprint) -> tuple[float, bytes, bytes, bytes]:
 def _compare(a: Fingerprint, b: Fingerprint) -> Match | None:
     """a: the shorter one."""
     found: list[Stretch] = []
-    for variant in range(len(VARIANTS)):
-        for line in propose_lines(a, b, variant):
-            found += LineView(a, b, line).stretches()
+    lying = [replace(b, frame_hashes=vary(b.frame_hashes, variant)) for variant in range(len(VARIANTS))]
+    for variant, other in enumerate(lying):
+        for line in propose_lines(a, other, variant):
+            found += LineView(a, other, line).stretches()
         if max((s.nats for s in found), default=0.0) >= ENOUGH_NATS:
             break
-    kept = _without_overlaps([_refined(a, b, s) for s in _without_overlaps(found)])
+    kept = _without_overlaps([_refined(a, lying[s.line.variant], s) for s in _without_overlaps(found)])
     return _match(a, b, kept) if kept else None
 
 

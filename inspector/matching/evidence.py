@@ -5,6 +5,7 @@ chance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -73,11 +74,24 @@ class LineView:
         self.a, self.b, self.line = a, b, line
         self.frames = align_frames(a, b, line)
         self.sounds = align_sounds(a, b, line)
-        self._fresh = np.sqrt(freshness(a)[self.frames.a] * freshness(b)[self.frames.b])
-        self._structured = _has_structure(a)[self.frames.a] & _has_structure(b)[self.frames.b]
         self._loud = np.minimum(a.sound_weight[self.sounds.a], b.sound_weight[self.sounds.b])
-        self._frame_chance: NDArray[np.float32] | None = None
-        self._sound_nats: NDArray[np.floating] | None = None
+
+    @cached_property
+    def _fresh(self) -> NDArray[np.float32]:
+        product = freshness(self.a)[self.frames.a] * freshness(self.b)[self.frames.b]
+        return np.asarray(np.sqrt(product), dtype=np.float32)
+
+    @cached_property
+    def _structured(self) -> NDArray[np.bool_]:
+        return _has_structure(self.a)[self.frames.a] & _has_structure(self.b)[self.frames.b]
+
+    @cached_property
+    def _frame_chance(self) -> FloatMatrix:
+        return frame_chance(self.a, self.b, self.frames)
+
+    @cached_property
+    def _sound_nats(self) -> NDArray[np.floating]:
+        return sound_ratio(self.sounds.bits, sound_chance(self.a, self.b, self.sounds))
 
     def stretches(self) -> list[Stretch]:
         """Where frames agree; elsewhere, where sounds do."""
@@ -124,8 +138,6 @@ class LineView:
         bits, fresh = self.frames.bits[here], self._fresh[here]
         if not bits.size:
             return 0.0, 0.0, 0
-        if self._frame_chance is None:
-            self._frame_chance = frame_chance(self.a, self.b, self.frames, self.line.variant)
         usual = min(float(np.median(bits)), MOST_USUAL_BITS)
         nats = frame_ratio(bits, self._frame_chance[here], usual)
         agreeing = int((bits <= (usual + UNRELATED_BITS) / 2).sum())
@@ -135,8 +147,6 @@ class LineView:
         here = (self.sounds.a_s >= start_s) & (self.sounds.a_s <= end_s)
         if not here.any():
             return 0.0, 0
-        if self._sound_nats is None:
-            self._sound_nats = sound_ratio(self.sounds.bits, sound_chance(self.a, self.b, self.sounds))
         nats = float((self._sound_nats * self._loud)[here].sum()) / SOUNDS_PER_OBSERVATION
         if nats > 0:
             nats *= 1 - repetition(self.a, self.b, self.sounds, here)

@@ -45,7 +45,7 @@ def _waves(most: int) -> np.uint64:
 
 
 #: Found on edited copies: of the frames in the index, 57 % are among the query's maxima with all 27 fine bits
-#: and 71 % with all or all but one; for the 20 coarse bits it is 63 % and 76 %. Of unrelated frames about 1 in
+#: and 71 % with all or all but one; for the 20 coarse bits it is 63 % and 76 %. Of unrelated frames 1 in
 #: 100,000 is alike in all fine bits but one, 1 in 10,000 in the coarse ones.
 FRAME_BITS: Final = {Kind.COARSE_FRAME: _waves(5), Kind.FINE_FRAME: _waves(6)}
 #: The lowest wave across tells mirrored pictures apart, the lowest wave down those upside down.
