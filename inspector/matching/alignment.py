@@ -150,7 +150,8 @@ def find_runs(times_s: FloatArray, values: FloatArray, *, drop: float, least: fl
     seconds; stretches that add up to less than `least` are left out.
     Source: the X-drop extension of BLAST (Altschul et al. 1990).
     """
-    if values[values > 0].sum() < least:
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    if (sums - np.minimum.accumulate(sums)).max() < least:  # no stretch at all adds up to so much
         return []
     gaps = np.flatnonzero(np.diff(times_s) > drop) + 1
     after_gap = set(gaps.tolist())

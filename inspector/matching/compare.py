@@ -15,7 +15,7 @@ import numpy as np
 from inspector.matching.alignment import match_cuts
 from inspector.matching.evidence import CUT_TOLERANCE_S, LineView, Stretch
 from inspector.matching.hashes import VARIANTS, vary
-from inspector.matching.proposals import propose_lines
+from inspector.matching.proposals import look_alike, propose_lines, sound_votes
 from inspector.matching.refinement import refine_line
 from inspector.matching.verdict import decide_verdict
 from inspector.model import Evidence, Fingerprint, Match, Segment
@@ -57,8 +57,11 @@ def _compare(a: Fingerprint, b: Fingerprint) -> Match | None:
     """a: the shorter one."""
     found: list[Stretch] = []
     lying = [replace(b, frame_hashes=vary(b.frame_hashes, variant)) for variant in range(len(VARIANTS))]
+    sounds = sound_votes(a, b)
     for variant, other in enumerate(lying):
-        for line in propose_lines(a, other, variant):
+        if variant and not look_alike(a, other):
+            continue
+        for line in propose_lines(a, other, sounds, variant):
             found += LineView(a, other, line).stretches()
         if max((s.nats for s in found), default=0.0) >= ENOUGH_NATS:
             break
