@@ -52,6 +52,14 @@ def align_frames(a: Fingerprint, b: Fingerprint, line: Line) -> Aligned:
     return Aligned(i, j, a.frame_times_s[i], b.frame_times_s[j], bits)
 
 
+def align_motion(a: Fingerprint, b: Fingerprint, frames: Aligned) -> Aligned:
+    """Those of the aligned frames in which something moves on both sides, by what moves."""
+    mine, theirs = a.motion_hashes[frames.a], b.motion_hashes[frames.b]
+    moving = (mine != 0) & (theirs != 0)
+    columns = (frames.a, frames.b, frames.a_s, frames.b_s, distance(mine, theirs))
+    return Aligned(*(column[moving] for column in columns))
+
+
 def align_sounds(a: Fingerprint, b: Fingerprint, line: Line) -> Aligned:
     """Sub-fingerprints that lie on each other."""
     i, j = _partners(a.sound_times_s, b.sound_times_s, line, SOUND_REACH_S)
@@ -77,6 +85,11 @@ def _partners(
 def frame_chance(a: Fingerprint, b: Fingerprint, aligned: Aligned) -> FloatMatrix:
     """Distances of the aligned frames to frames elsewhere: (n, 2·PLACES), NaN near the line."""
     return _chance(aligned, a.frame_times_s, a.frame_hashes, b.frame_times_s, b.frame_hashes)
+
+
+def motion_chance(a: Fingerprint, b: Fingerprint, aligned: Aligned) -> FloatMatrix:
+    """The same for what moves."""
+    return _chance(aligned, a.frame_times_s, a.motion_hashes, b.frame_times_s, b.motion_hashes)
 
 
 def sound_chance(a: Fingerprint, b: Fingerprint, aligned: Aligned) -> FloatMatrix:

@@ -65,6 +65,8 @@ MOST_VOTES: Final = 60000
 MOST_CUTS: Final = 300
 #: A frame pair votes if it is so many bits closer than its row and column are on average: two deviations.
 LEAST_CONTRAST: Final = 9.0
+#: A pair of moving pictures votes if it differs in no more bits; 1 in 300 unrelated pairs does.
+MOST_MOTION_BITS: Final = 20
 #: A sound pair votes if it differs in no more bits; 1 in 1000 unrelated pairs does.
 MOST_SOUND_BITS: Final = 7
 LEAST_SOUND_WEIGHT: Final = 0.15
@@ -91,12 +93,18 @@ def freshness(f: Fingerprint) -> NDArray[np.float32]:
     return np.minimum(np.minimum(1, turned / 31), 5 * f.frame_novelty)
 
 
+def motion_freshness(f: Fingerprint) -> NDArray[np.float32]:
+    """The same for motion: as much as its hash differs from the one before; (f,), 0..1."""
+    turned = distance(f.motion_hashes, np.concatenate((f.motion_hashes[:1], f.motion_hashes[:-1])))
+    return np.minimum(1, turned / 31)
+
+
 def propose_lines(a: Fingerprint, b: Fingerprint, sounds: Votes, variant: int) -> list[Line]:
     """The most promising lines, best first; always among them: both start together.
 
     b: as it lies in this variant.  sounds: what `sound_votes` says of a and b.
     """
-    votes = _join(_frame_votes(a, b), sounds, _cut_votes(a, b))
+    votes = _join(_frame_votes(a, b), _motion_votes(a, b), sounds, _cut_votes(a, b))
     starts = np.arange(0, max(a.duration_s - WINDOW_S / 2, 1e-3), WINDOW_S / 2)
     scored: list[tuple[float, Line]] = []
     for start in starts:
@@ -133,6 +141,16 @@ def _frame_votes(a: Fingerprint, b: Fingerprint) -> Votes:
     i, j = np.nonzero(contrast >= LEAST_CONTRAST)
     fresh = np.sqrt(freshness(a)[rows][i] * freshness(b)[columns][j])
     weight = (contrast[i, j] - LEAST_CONTRAST / 2) * (0.05 + fresh)
+    return _strongest(Votes(a.frame_times_s[rows][i], b.frame_times_s[columns][j], weight.astype(np.float64)))
+
+
+def _motion_votes(a: Fingerprint, b: Fingerprint) -> Votes:
+    fresh = [np.where(f.motion_hashes != 0, motion_freshness(f), 0).astype(np.float32) for f in (a, b)]
+    rows, columns = (_most(x, most) for x, most in zip(fresh, (MOST_ROWS, MOST_COLUMNS), strict=True))
+    rows, columns = rows[fresh[0][rows] > 0], columns[fresh[1][columns] > 0]
+    bits = distance(a.motion_hashes[rows][:, None], b.motion_hashes[columns][None, :])
+    i, j = np.nonzero(bits <= MOST_MOTION_BITS)
+    weight = (MOST_MOTION_BITS + 2 - bits[i, j]) * np.sqrt(fresh[0][rows][i] * fresh[1][columns][j])
     return _strongest(Votes(a.frame_times_s[rows][i], b.frame_times_s[columns][j], weight.astype(np.float64)))
 
 
