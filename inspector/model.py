@@ -25,7 +25,7 @@ FRAME_WIDTH: Final = 64
 SOUND_RATE_HZ: Final = 11025  # mono samples; musical content that survives re-encoding lies below 5 kHz
 
 #: Version of fingerprints, landmarks and scores together. Raise it whenever one of them changes its meaning.
-ALGORITHM: Final = 1
+ALGORITHM: Final = 2
 
 
 class State(StrEnum):
@@ -148,6 +148,7 @@ class Fingerprint:
     cuts_s: (c,) presentation time of the first frame of each new shot.
     frame_times_s, frame_hashes, frame_novelty: (f,) sampled frames; the 64-bit hash of each, and how much it
     differs from the sampled frame before it, 0..1 (float32).
+    motion_hashes: (f,) the same hash of what changed at each sampled frame within a second; 0: nothing did.
     sound_times_s, sound_hashes, sound_weight: (a,) audio sub-fingerprints; 32 bits each, and how much each
     says, 0..1 (float32; silence and steady noise say nothing).
     """
@@ -157,6 +158,7 @@ class Fingerprint:
     frame_times_s: FloatArray
     frame_hashes: HashArray
     frame_novelty: NDArray[np.float32]
+    motion_hashes: HashArray
     sound_times_s: FloatArray
     sound_hashes: SoundArray
     sound_weight: NDArray[np.float32]

@@ -52,7 +52,7 @@ class Fingerprinter:
         """The fingerprint of all that was added."""
         self._work_off(least=1)
         self._judge(final=True)
-        frame_times, frame_hashes, novelty = self._sampler.finish()
+        frame_times, frame_hashes, novelty, motion = self._sampler.finish()
         sound_times, sound_hashes, weight = self._sound.finish()
         return Fingerprint(
             duration_s=duration_s,
@@ -60,6 +60,7 @@ class Fingerprinter:
             frame_times_s=frame_times,
             frame_hashes=frame_hashes,
             frame_novelty=novelty,
+            motion_hashes=motion,
             sound_times_s=sound_times,
             sound_hashes=sound_hashes,
             sound_weight=weight,

@@ -23,6 +23,10 @@ LEAST_PICTURE: Final = 0.25
 #: Levels (squared below) that stand for noise when two frames are compared: black frames are all alike.
 NOISE_LEVELS: Final = 4.0
 
+#: Changes below so many levels (root mean square) are noise of the coding; the faintest real motion among the
+#: clips, leaves in the wind, is 2.
+LEAST_MOTION: Final = 0.8
+
 
 class Box(NamedTuple):
     """Rows [top, bottom) and columns [left, right) of the small frame."""
@@ -66,7 +70,22 @@ def hash_frames(luma: ByteArray, box: Box) -> HashArray:
     """Signs of the low DCT coefficients. luma: (n, 36, 64).  Returns (n,); bit 8·v+h stands for v vertical
     and h horizontal half-waves; bit 0 (the mean) is always 0.
     """
-    picture = luma[:, box.top : box.bottom, box.left : box.right].astype(np.float32)
+    return _signs(luma[:, box.top : box.bottom, box.left : box.right].astype(np.float32))
+
+
+def hash_motion(luma: ByteArray, before: ByteArray, box: Box) -> HashArray:
+    """The same signs of what changed since the frames `before`; 0 where hardly anything did.
+
+    luma, before: (n, 36, 64).  What stands still, be it a place, a caption or a bar, is not in it: two takes
+    of one place by one camera agree in `hash_frames`, but in this only if they were made at the same time.
+    """
+    inside = np.s_[:, box.top : box.bottom, box.left : box.right]
+    change = luma[inside].astype(np.float32) - before[inside]
+    moved = np.sqrt((change * change).mean(axis=(1, 2))) >= LEAST_MOTION
+    return np.where(moved, _signs(change), np.uint64(0))
+
+
+def _signs(picture: NDArray[np.float32]) -> HashArray:
     waves = _basis(picture.shape[1]) @ picture @ _basis(picture.shape[2]).T
     waves[:, 0, 0] = 0
     bits = np.packbits(waves.reshape(-1, 64) > 0.5, axis=1, bitorder="little")

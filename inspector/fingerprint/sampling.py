@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.fingerprint.frames import hash_frames, novelty_of, picture_box
+from inspector.fingerprint.frames import hash_frames, hash_motion, novelty_of, picture_box
 from inspector.model import ByteArray, FloatArray, HashArray
 
 #: Seconds between hashed frames, and from a cut to the first: fresh shots start with coding artefacts.
@@ -20,6 +20,8 @@ STEP_S: Final = 0.2
 FIRST_S: Final = 0.1
 #: A shot longer than so many hashed frames is hashed in pieces (bounds memory).
 GROUP: Final = 40
+#: Motion is what changed since so many hashed frames ago (a second), or since the first of the shot.
+MOTION_STEPS: Final = 5
 
 
 class FrameSampler:
@@ -32,11 +34,14 @@ class FrameSampler:
         self._times: list[float] = []
         self._hashes: list[HashArray] = []
         self._novelty: list[NDArray[np.float32]] = []
+        self._motion: list[HashArray] = []
+        self._shot: list[ByteArray] = []  # the last hashed frames of the present shot
 
     def add(self, time_s: float, luma: ByteArray, *, cut: bool) -> None:
         """One frame, (36, 64); `cut`: it is the first of a new shot."""
         if cut:
             self._hash_group()
+            self._shot = []
             self._next_s = time_s + FIRST_S
         if time_s < self._next_s:
             return
@@ -47,13 +52,14 @@ class FrameSampler:
         if len(self._held_luma) >= GROUP:
             self._hash_group()
 
-    def finish(self) -> tuple[FloatArray, HashArray, NDArray[np.float32]]:
-        """Times (s), hashes and novelty of the hashed frames."""
+    def finish(self) -> tuple[FloatArray, HashArray, NDArray[np.float32], HashArray]:
+        """Times (s), hashes, novelty and motion of the hashed frames."""
         self._hash_group()
         return (
             np.array(self._times, dtype=np.float64),
             np.concatenate([np.zeros(0, np.uint64), *self._hashes]),
             np.concatenate([np.zeros(0, np.float32), *self._novelty]),
+            np.concatenate([np.zeros(0, np.uint64), *self._motion]),
         )
 
     def _hash_group(self) -> None:
@@ -62,7 +68,16 @@ class FrameSampler:
             return
         luma = np.stack(self._held_luma)
         first = luma[:1] if self._last is None else self._last[None]
-        self._hashes.append(hash_frames(luma, picture_box(luma)))
+        box = picture_box(luma)
+        self._hashes.append(hash_frames(luma, box))
+        self._motion.append(hash_motion(luma, self._a_second_before(), box))
         self._novelty.append(novelty_of(luma, np.concatenate((first, luma[:-1]))))
         self._last = luma[-1]
         self._held_luma = []
+
+    def _a_second_before(self) -> ByteArray:
+        """For each held frame the one that it is compared with; the first of a shot with itself."""
+        shot = [*self._shot, *self._held_luma]
+        known = len(self._shot)
+        self._shot = shot[-MOTION_STEPS:]
+        return np.stack([shot[max(k - MOTION_STEPS, 0)] for k in range(known, len(shot))])

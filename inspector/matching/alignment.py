@@ -1,5 +1,5 @@
 """Two contents seen along one line: what lies on what, how alike it is, and where the agreement begins and
-ends.
+ends. The second content is given as it lies in the line's variant.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.matching.hashes import distance, vary
+from inspector.matching.hashes import distance
 from inspector.matching.likelihood import FloatMatrix
 from inspector.matching.proposals import Line
 from inspector.model import Fingerprint, FloatArray
@@ -48,8 +48,16 @@ class Aligned:
 def align_frames(a: Fingerprint, b: Fingerprint, line: Line) -> Aligned:
     """Hashed frames that lie on each other."""
     i, j = _partners(a.frame_times_s, b.frame_times_s, line, FRAME_REACH_S)
-    bits = distance(a.frame_hashes[i], vary(b.frame_hashes[j], line.variant))
+    bits = distance(a.frame_hashes[i], b.frame_hashes[j])
     return Aligned(i, j, a.frame_times_s[i], b.frame_times_s[j], bits)
+
+
+def align_motion(a: Fingerprint, b: Fingerprint, frames: Aligned) -> Aligned:
+    """Those of the aligned frames in which something moves on both sides, by what moves."""
+    mine, theirs = a.motion_hashes[frames.a], b.motion_hashes[frames.b]
+    moving = (mine != 0) & (theirs != 0)
+    columns = (frames.a, frames.b, frames.a_s, frames.b_s, distance(mine, theirs))
+    return Aligned(*(column[moving] for column in columns))
 
 
 def align_sounds(a: Fingerprint, b: Fingerprint, line: Line) -> Aligned:
@@ -74,10 +82,14 @@ def _partners(
     return i, nearest[i]
 
 
-def frame_chance(a: Fingerprint, b: Fingerprint, aligned: Aligned, variant: int) -> FloatMatrix:
+def frame_chance(a: Fingerprint, b: Fingerprint, aligned: Aligned) -> FloatMatrix:
     """Distances of the aligned frames to frames elsewhere: (n, 2·PLACES), NaN near the line."""
-    hashes = vary(b.frame_hashes, variant)
-    return _chance(aligned, a.frame_times_s, a.frame_hashes, b.frame_times_s, hashes)
+    return _chance(aligned, a.frame_times_s, a.frame_hashes, b.frame_times_s, b.frame_hashes)
+
+
+def motion_chance(a: Fingerprint, b: Fingerprint, aligned: Aligned) -> FloatMatrix:
+    """The same for what moves."""
+    return _chance(aligned, a.frame_times_s, a.motion_hashes, b.frame_times_s, b.motion_hashes)
 
 
 def sound_chance(a: Fingerprint, b: Fingerprint, aligned: Aligned) -> FloatMatrix:
@@ -151,6 +163,9 @@ def find_runs(times_s: FloatArray, values: FloatArray, *, drop: float, least: fl
     seconds; stretches that add up to less than `least` are left out.
     Source: the X-drop extension of BLAST (Altschul et al. 1990).
     """
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    if (sums - np.minimum.accumulate(sums)).max() < least:  # no stretch at all adds up to so much
+        return []
     gaps = np.flatnonzero(np.diff(times_s) > drop) + 1
     after_gap = set(gaps.tolist())
     runs: list[tuple[int, int]] = []

@@ -12,17 +12,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.matching.landmarks import KIND_SHIFT, Kind
 from inspector.model import Candidate, IntArray, Postings
 
 #: Offsets within a bin agree; bins are counted together with their right neighbour, so that none is split.
 BIN_MS: Final = 750
 #: So many different moments of the query must vote alike: one proves nothing.
 LEAST_MOMENTS: Final = 2
-#: ... and together be worth so much: a fine frame is worth 2, the other kinds, which meet by chance more
-#: often, 1.
-LEAST_WORTH: Final = 3
-CHEAP: Final = (Kind.CUTS, Kind.COARSE_FRAME, Kind.SOUND)
 
 
 def find_candidates(postings: Postings, *, limit: int = 1000) -> list[Candidate]:
@@ -40,25 +35,17 @@ def find_candidates(postings: Postings, *, limit: int = 1000) -> list[Candidate]
         np.concatenate((content * width + bins + 1, content * width + bins)),
         np.tile(postings.query_times_ms, 2),
         np.tile(_rarity(postings.tokens), 2),
-        np.tile(_worth(postings.tokens), 2),
     )
     middle_ms = (places.place % width) * BIN_MS + int(offset_ms.min())
     return _best(ids[places.place // width], places, middle_ms, limit)
 
 
 class Places(NamedTuple):
-    """Where votes fell: (p,) each; votes, different moments of the query, and what these are worth
-    together.
-    """
+    """Where votes fell: (p,) each; votes, and how many different moments of the query they come from."""
 
     place: IntArray
     votes: NDArray[np.float64]
     moments: IntArray
-    worth: IntArray
-
-
-def _worth(tokens: IntArray) -> IntArray:
-    return np.where(np.isin(tokens >> KIND_SHIFT, CHEAP), 1, 2).astype(np.int64)
 
 
 def _rarity(tokens: IntArray) -> NDArray[np.float64]:
@@ -67,10 +54,10 @@ def _rarity(tokens: IntArray) -> NDArray[np.float64]:
     return np.asarray(1 / np.sqrt(counts[inverse]))
 
 
-def _count(place: IntArray, moment: IntArray, weight: NDArray[np.float64], worth: IntArray) -> Places:
-    """Votes per place. A moment votes once per place, with its best token."""
-    order = np.lexsort((-weight, -worth, moment, place))
-    place, moment, weight, worth = place[order], moment[order], weight[order], worth[order]
+def _count(place: IntArray, moment: IntArray, weight: NDArray[np.float64]) -> Places:
+    """Votes per place. A moment votes once per place, with its rarest token."""
+    order = np.lexsort((-weight, moment, place))
+    place, moment, weight = place[order], moment[order], weight[order]
     first = np.ones(len(place), dtype=np.bool_)
     first[1:] = (place[1:] != place[:-1]) | (moment[1:] != moment[:-1])
     places, inverse = np.unique(place[first], return_inverse=True)
@@ -78,13 +65,12 @@ def _count(place: IntArray, moment: IntArray, weight: NDArray[np.float64], worth
         places,
         np.bincount(inverse, weights=weight[first]).astype(np.float64),
         np.bincount(inverse).astype(np.int64),
-        np.bincount(inverse, weights=worth[first]).astype(np.int64),
     )
 
 
 def _best(ids: IntArray, places: Places, middle_ms: IntArray, limit: int) -> list[Candidate]:
     """The best place of each content, if enough moments vote for it."""
-    enough = (places.moments >= LEAST_MOMENTS) & (places.worth >= LEAST_WORTH)
+    enough = places.moments >= LEAST_MOMENTS
     ids, votes, middle_ms = ids[enough], places.votes[enough], middle_ms[enough]
     order = np.lexsort((middle_ms, -votes, ids))
     ids, votes, middle_ms = ids[order], votes[order], middle_ms[order]

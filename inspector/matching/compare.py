@@ -7,17 +7,18 @@ into one order before anything is computed, and the answer is turned round if ne
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from inspector.matching.alignment import match_cuts
 from inspector.matching.evidence import CUT_TOLERANCE_S, LineView, Stretch
-from inspector.matching.hashes import VARIANTS
-from inspector.matching.proposals import propose_lines
+from inspector.matching.hashes import VARIANTS, vary
+from inspector.matching.proposals import look_alike, propose_lines, sound_votes
 from inspector.matching.refinement import refine_line
 from inspector.matching.verdict import decide_verdict
-from inspector.model import Evidence, Fingerprint, Match, Segment
+from inspector.model import Evidence, Fingerprint, HashArray, Match, Segment
 
 #: The nats at which a pair is as likely a copy as not (they pay for the many lines tried and for the rarity
 #: of copies), and the nats that change the odds by e: observations are not quite independent.
@@ -55,13 +56,29 @@ def _order(f: Fingerprint) -> tuple[float, bytes, bytes, bytes]:
 def _compare(a: Fingerprint, b: Fingerprint) -> Match | None:
     """a: the shorter one."""
     found: list[Stretch] = []
-    for variant in range(len(VARIANTS)):
-        for line in propose_lines(a, b, variant):
-            found += LineView(a, b, line).stretches()
+    lying = [_lie(b, variant) for variant in range(len(VARIANTS))]
+    sounds = sound_votes(a, b)
+    for variant, other in enumerate(lying):
+        if variant and not look_alike(a, other):
+            continue
+        for line in propose_lines(a, other, sounds, variant):
+            found += LineView(a, other, line).stretches()
         if max((s.nats for s in found), default=0.0) >= ENOUGH_NATS:
             break
-    kept = _without_overlaps([_refined(a, b, s) for s in _without_overlaps(found)])
+    kept = _without_overlaps([_refined(a, lying[s.line.variant], s) for s in _without_overlaps(found)])
     return _match(a, b, kept) if kept else None
+
+
+def _lie(f: Fingerprint, variant: int) -> Fingerprint:
+    """The same content with its picture lying as `VARIANTS[variant]` says."""
+    return replace(
+        f, frame_hashes=vary(f.frame_hashes, variant), motion_hashes=_vary_motion(f.motion_hashes, variant)
+    )
+
+
+def _vary_motion(hashes: HashArray, variant: int) -> HashArray:
+    """Where nothing moves, nothing moves in a mirror either."""
+    return np.where(hashes != 0, vary(hashes, variant), hashes)
 
 
 def _refined(a: Fingerprint, b: Fingerprint, stretch: Stretch) -> Stretch:
@@ -112,6 +129,7 @@ def _match(a: Fingerprint, b: Fingerprint, stretches: list[Stretch]) -> Match | 
         weights={
             "cuts": sum(s.cuts_nats for s in stretches),
             "frames": sum(s.frames_nats for s in stretches),
+            "motion": sum(s.motion_nats for s in stretches),
             "presence": max(s.presence_nats for s in stretches),
             "sounds": sum(s.sounds_nats for s in stretches),
         },

@@ -5,6 +5,7 @@ chance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -13,21 +14,27 @@ from numpy.typing import NDArray
 from inspector.matching.alignment import (
     Aligned,
     align_frames,
+    align_motion,
     align_sounds,
     find_runs,
     frame_chance,
     match_cuts,
+    motion_chance,
     repetition,
     sound_chance,
 )
 from inspector.matching.likelihood import FloatMatrix, cut_ratio, frame_ratio, presence_ratio, sound_ratio
-from inspector.matching.proposals import Line, freshness
+from inspector.matching.proposals import Line, freshness, motion_freshness
 from inspector.model import Fingerprint, FloatArray
 
 #: Cuts lie on each other within this: two frames at 25/s.
 CUT_TOLERANCE_S: Final = 0.08
 #: Windows of sound overlap; so many sub-fingerprints are one independent observation.
 SOUNDS_PER_OBSERVATION: Final = 5.0
+#: Motion is taken over a second, in steps of a fifth; so many are one independent observation.
+MOTIONS_PER_OBSERVATION: Final = 2.0
+#: Other motion speaks against a copy with no more than this.
+MOST_AGAINST_NATS: Final = 12.0
 #: A frame this close to a copy's usual distance belongs to the stretch; the border lies half-way to chance.
 UNRELATED_BITS: Final = 30.0
 #: Sub-fingerprints of 32 bits differ in fewer if they are of the same sound.
@@ -51,6 +58,7 @@ class Stretch:
     start_s: float
     end_s: float
     frames_nats: float = 0.0
+    motion_nats: float = 0.0
     sounds_nats: float = 0.0
     cuts_nats: float = 0.0
     presence_nats: float = 0.0
@@ -61,9 +69,8 @@ class Stretch:
     @property
     def nats(self) -> float:
         """All of it, less what so unusual a line must pay."""
-        return (
-            self.frames_nats + self.sounds_nats + self.cuts_nats + self.presence_nats - self.line.price_nats
-        )
+        pictures = self.frames_nats + self.motion_nats + self.presence_nats
+        return pictures + self.sounds_nats + self.cuts_nats - self.line.price_nats
 
 
 class LineView:
@@ -72,12 +79,34 @@ class LineView:
     def __init__(self, a: Fingerprint, b: Fingerprint, line: Line) -> None:
         self.a, self.b, self.line = a, b, line
         self.frames = align_frames(a, b, line)
+        self.motion = align_motion(a, b, self.frames)
         self.sounds = align_sounds(a, b, line)
-        self._fresh = np.sqrt(freshness(a)[self.frames.a] * freshness(b)[self.frames.b])
-        self._structured = _has_structure(a)[self.frames.a] & _has_structure(b)[self.frames.b]
         self._loud = np.minimum(a.sound_weight[self.sounds.a], b.sound_weight[self.sounds.b])
-        self._frame_chance: NDArray[np.float32] | None = None
-        self._sound_nats: NDArray[np.floating] | None = None
+
+    @cached_property
+    def _fresh(self) -> NDArray[np.float32]:
+        product = freshness(self.a)[self.frames.a] * freshness(self.b)[self.frames.b]
+        return np.asarray(np.sqrt(product), dtype=np.float32)
+
+    @cached_property
+    def _structured(self) -> NDArray[np.bool_]:
+        return _has_structure(self.a)[self.frames.a] & _has_structure(self.b)[self.frames.b]
+
+    @cached_property
+    def _frame_chance(self) -> FloatMatrix:
+        return frame_chance(self.a, self.b, self.frames)
+
+    @cached_property
+    def _motion_nats(self) -> FloatMatrix:
+        bits, i, j = self.motion.bits, self.motion.a, self.motion.b
+        usual = min(float(np.median(bits)), MOST_USUAL_BITS) if bits.size else 0.0
+        nats = frame_ratio(bits, motion_chance(self.a, self.b, self.motion), usual)
+        fresh = np.sqrt(motion_freshness(self.a)[i] * motion_freshness(self.b)[j])
+        return np.asarray(nats * fresh / MOTIONS_PER_OBSERVATION, dtype=np.float32)
+
+    @cached_property
+    def _sound_nats(self) -> NDArray[np.floating]:
+        return sound_ratio(self.sounds.bits, sound_chance(self.a, self.b, self.sounds))
 
     def stretches(self) -> list[Stretch]:
         """Where frames agree; elsewhere, where sounds do."""
@@ -95,12 +124,19 @@ class LineView:
 
     def _frame_values(self) -> FloatArray:
         """Seconds of agreement each frame stands for, negative where it disagrees."""
-        bits = self.frames.bits
+        bits = self._nearest_bits()
         near = bits[bits <= 20]
         usual = float(np.clip(np.median(near), 2, 18)) if near.size else 18.0
         border = (usual + UNRELATED_BITS) / 2
         agreement = np.clip((border - bits) / (UNRELATED_BITS - border), -1, 1)
         return np.asarray(agreement * _steps(self.frames.a_s), dtype=np.float64)
+
+    def _nearest_bits(self) -> FloatMatrix:
+        """Distances of the aligned frames by their picture or by their motion, whichever are more alike."""
+        bits = self.frames.bits.copy()
+        at = np.searchsorted(self.frames.a, self.motion.a)
+        bits[at] = np.minimum(bits[at], self.motion.bits)
+        return bits
 
     def _sound_values(self) -> FloatArray:
         agreement = np.clip((UNLIKE_SOUND_BITS - self.sounds.bits) / 5, -1, 1)
@@ -108,10 +144,21 @@ class LineView:
 
     def _stretch(self, start_s: float, end_s: float) -> Stretch:
         frames_nats, presence, frames = self._weigh_frames(start_s, end_s)
+        motion_nats = self._weigh_motion(start_s, end_s)
         sounds_nats, sounds = self._weigh_sounds(start_s, end_s)
         cuts_nats, cuts = self._weigh_cuts(start_s, end_s)
         return Stretch(
-            self.line, start_s, end_s, frames_nats, sounds_nats, cuts_nats, presence, frames, sounds, cuts
+            self.line,
+            start_s,
+            end_s,
+            frames_nats=frames_nats,
+            motion_nats=motion_nats,
+            sounds_nats=sounds_nats,
+            cuts_nats=cuts_nats,
+            presence_nats=presence,
+            frames=frames,
+            sounds=sounds,
+            cuts=cuts,
         )
 
     def _stretch_of_sound(self, start_s: float, end_s: float) -> Stretch:
@@ -124,19 +171,22 @@ class LineView:
         bits, fresh = self.frames.bits[here], self._fresh[here]
         if not bits.size:
             return 0.0, 0.0, 0
-        if self._frame_chance is None:
-            self._frame_chance = frame_chance(self.a, self.b, self.frames, self.line.variant)
         usual = min(float(np.median(bits)), MOST_USUAL_BITS)
         nats = frame_ratio(bits, self._frame_chance[here], usual)
         agreeing = int((bits <= (usual + UNRELATED_BITS) / 2).sum())
         return float((nats * fresh).sum()), _presence(bits[self._structured[here]]), agreeing
 
+    def _weigh_motion(self, start_s: float, end_s: float) -> float:
+        """The same place at another time looks alike but moves otherwise: this may speak against a copy,
+        though not without limit, for a poor encoding loses faint motion.
+        """
+        here = (self.motion.a_s >= start_s) & (self.motion.a_s <= end_s)
+        return max(float(self._motion_nats[here].sum()), -MOST_AGAINST_NATS) if here.any() else 0.0
+
     def _weigh_sounds(self, start_s: float, end_s: float) -> tuple[float, int]:
         here = (self.sounds.a_s >= start_s) & (self.sounds.a_s <= end_s)
         if not here.any():
             return 0.0, 0
-        if self._sound_nats is None:
-            self._sound_nats = sound_ratio(self.sounds.bits, sound_chance(self.a, self.b, self.sounds))
         nats = float((self._sound_nats * self._loud)[here].sum()) / SOUNDS_PER_OBSERVATION
         if nats > 0:
             nats *= 1 - repetition(self.a, self.b, self.sounds, here)

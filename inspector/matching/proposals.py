@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.matching.hashes import VARIANTS, distance, vary
+from inspector.matching.hashes import VARIANTS, distance
 from inspector.model import Fingerprint, FloatArray, HashArray
 
 #: Natural logarithms of odds, guessed.
@@ -65,6 +65,8 @@ MOST_VOTES: Final = 60000
 MOST_CUTS: Final = 300
 #: A frame pair votes if it is so many bits closer than its row and column are on average: two deviations.
 LEAST_CONTRAST: Final = 9.0
+#: A pair of moving pictures votes if it differs in no more bits; 1 in 300 unrelated pairs does.
+MOST_MOTION_BITS: Final = 20
 #: A sound pair votes if it differs in no more bits; 1 in 1000 unrelated pairs does.
 MOST_SOUND_BITS: Final = 7
 LEAST_SOUND_WEIGHT: Final = 0.15
@@ -72,6 +74,13 @@ LEAST_SOUND_WEIGHT: Final = 0.15
 #: `ALIKE_BITS` (1 in 100 unrelated pairs is).
 CUT_VOTE: Final = 4.0
 ALIKE_BITS: Final = 22
+#: Of so many of the most novel frames, so many, and such a share, must have a counterpart with fewer
+#: different bits for a mirrored or turned picture to be looked into. Of real ones three quarters have, of
+#: unrelated ones 98 in 100 fail.
+COUNTERPART_ROWS: Final = 600
+COUNTERPARTS: Final = 3
+COUNTERPART_SHARE: Final = 0.015
+COUNTERPART_BITS: Final = 16
 
 
 def freshness(f: Fingerprint) -> NDArray[np.float32]:
@@ -84,9 +93,18 @@ def freshness(f: Fingerprint) -> NDArray[np.float32]:
     return np.minimum(np.minimum(1, turned / 31), 5 * f.frame_novelty)
 
 
-def propose_lines(a: Fingerprint, b: Fingerprint, variant: int) -> list[Line]:
-    """The most promising lines, best first; always among them: both start together."""
-    votes = _join(_frame_votes(a, b, variant), _sound_votes(a, b), _cut_votes(a, b, variant))
+def motion_freshness(f: Fingerprint) -> NDArray[np.float32]:
+    """The same for motion: as much as its hash differs from the one before; (f,), 0..1."""
+    turned = distance(f.motion_hashes, np.concatenate((f.motion_hashes[:1], f.motion_hashes[:-1])))
+    return np.minimum(1, turned / 31)
+
+
+def propose_lines(a: Fingerprint, b: Fingerprint, sounds: Votes, variant: int) -> list[Line]:
+    """The most promising lines, best first; always among them: both start together.
+
+    b: as it lies in this variant.  sounds: what `sound_votes` says of a and b.
+    """
+    votes = _join(_frame_votes(a, b), _motion_votes(a, b), sounds, _cut_votes(a, b))
     starts = np.arange(0, max(a.duration_s - WINDOW_S / 2, 1e-3), WINDOW_S / 2)
     scored: list[tuple[float, Line]] = []
     for start in starts:
@@ -95,7 +113,17 @@ def propose_lines(a: Fingerprint, b: Fingerprint, variant: int) -> list[Line]:
         scored += _peaks(Votes(*(x[inside] for x in votes)), middle, variant)
     scored.sort(key=lambda item: (-item[0], item[1]))
     lines = _distinct([line for _, line in scored], a.duration_s)
-    return [*lines[:MOST_LINES], Line(1.0, 0.0, variant)]
+    return [*lines, Line(1.0, 0.0, variant)]
+
+
+def look_alike(a: Fingerprint, b: Fingerprint) -> bool:
+    """Whether enough frames of a have a counterpart anywhere in b for it to lie in this way at all."""
+    rows, columns = _most(a.frame_novelty, COUNTERPART_ROWS), _most(b.frame_novelty, MOST_COLUMNS)
+    if not len(rows) or not len(columns):
+        return False
+    bits = np.bitwise_count(a.frame_hashes[rows][:, None] ^ b.frame_hashes[columns][None, :])
+    alike = int((bits.min(axis=1) < COUNTERPART_BITS).sum())
+    return alike >= max(COUNTERPARTS, COUNTERPART_SHARE * len(rows))
 
 
 def _join(*parts: Votes) -> Votes:
@@ -107,12 +135,22 @@ def _most(weight: NDArray[np.float32], limit: int) -> NDArray[np.intp]:
     return np.sort(np.argsort(-weight, kind="stable")[:limit])
 
 
-def _frame_votes(a: Fingerprint, b: Fingerprint, variant: int) -> Votes:
+def _frame_votes(a: Fingerprint, b: Fingerprint) -> Votes:
     rows, columns = _most(a.frame_novelty, MOST_ROWS), _most(b.frame_novelty, MOST_COLUMNS)
-    contrast = _contrast(a.frame_hashes[rows], vary(b.frame_hashes[columns], variant))
+    contrast = _contrast(a.frame_hashes[rows], b.frame_hashes[columns])
     i, j = np.nonzero(contrast >= LEAST_CONTRAST)
     fresh = np.sqrt(freshness(a)[rows][i] * freshness(b)[columns][j])
     weight = (contrast[i, j] - LEAST_CONTRAST / 2) * (0.05 + fresh)
+    return _strongest(Votes(a.frame_times_s[rows][i], b.frame_times_s[columns][j], weight.astype(np.float64)))
+
+
+def _motion_votes(a: Fingerprint, b: Fingerprint) -> Votes:
+    fresh = [np.where(f.motion_hashes != 0, motion_freshness(f), 0).astype(np.float32) for f in (a, b)]
+    rows, columns = (_most(x, most) for x, most in zip(fresh, (MOST_ROWS, MOST_COLUMNS), strict=True))
+    rows, columns = rows[fresh[0][rows] > 0], columns[fresh[1][columns] > 0]
+    bits = distance(a.motion_hashes[rows][:, None], b.motion_hashes[columns][None, :])
+    i, j = np.nonzero(bits <= MOST_MOTION_BITS)
+    weight = (MOST_MOTION_BITS + 2 - bits[i, j]) * np.sqrt(fresh[0][rows][i] * fresh[1][columns][j])
     return _strongest(Votes(a.frame_times_s[rows][i], b.frame_times_s[columns][j], weight.astype(np.float64)))
 
 
@@ -125,7 +163,7 @@ def _contrast(a: HashArray, b: HashArray) -> NDArray[np.float32]:
     return np.asarray(usual - bits, dtype=np.float32)
 
 
-def _sound_votes(a: Fingerprint, b: Fingerprint) -> Votes:
+def sound_votes(a: Fingerprint, b: Fingerprint) -> Votes:
     rows, columns = (
         indices[f.sound_weight[indices] >= LEAST_SOUND_WEIGHT]
         for f, indices in ((a, _most(a.sound_weight, MOST_ROWS)), (b, _most(b.sound_weight, MOST_COLUMNS)))
@@ -138,14 +176,14 @@ def _sound_votes(a: Fingerprint, b: Fingerprint) -> Votes:
     return _strongest(Votes(a.sound_times_s[rows][i], b.sound_times_s[columns][j], weight.astype(np.float64)))
 
 
-def _cut_votes(a: Fingerprint, b: Fingerprint, variant: int) -> Votes:
+def _cut_votes(a: Fingerprint, b: Fingerprint) -> Votes:
     """Every cut of a with every cut of b: little by itself, much if the pictures before and after are
     alike.
     """
     rows, columns = a.cuts_s[:MOST_CUTS], b.cuts_s[:MOST_CUTS]
     weight = np.full((len(rows), len(columns)), CUT_VOTE)
     for after in (False, True):
-        mine, theirs = _at_cuts(a, rows, after=after), vary(_at_cuts(b, columns, after=after), variant)
+        mine, theirs = _at_cuts(a, rows, after=after), _at_cuts(b, columns, after=after)
         weight += np.maximum(ALIKE_BITS - distance(mine[:, None], theirs[None, :]), 0)
     i, j = np.indices(weight.shape).reshape(2, -1)
     return Votes(rows[i], columns[j], weight.ravel())
@@ -171,37 +209,55 @@ def _peaks(votes: Votes, middle_s: float, variant: int) -> list[tuple[float, Lin
     that a slightly wrong speed hardly moves them."""
     if not len(votes.weight):
         return []
-    found = [peak for speed in SPEEDS for peak in _peaks_at(votes, middle_s, speed)]
-    found.sort(key=lambda item: (-item[0], item[1:]))
-    kept: list[tuple[float, float, float]] = []
-    for item in found:
-        if all(abs(item[2] - other[2]) >= APART_S for other in kept):
-            kept.append(item)
+    vote, speed, at = _fullest(votes, middle_s)
+    kept: list[tuple[float, Line]] = []
+    left = vote > 0
+    for k in np.lexsort((at, speed, -vote)):
+        if left[k]:
+            kept.append((float(vote[k]), Line(float(speed[k]), float(at[k] - speed[k] * middle_s), variant)))
+            left &= np.abs(at - at[k]) >= APART_S
         if len(kept) == LINES_PER_WINDOW:
             break
-    return [(vote, Line(speed, at - speed * middle_s, variant)) for vote, speed, at in kept]
+    return kept
 
 
-def _peaks_at(votes: Votes, middle_s: float, speed: float) -> list[tuple[float, float, float]]:
-    """(votes, speed, b's time at a's `middle_s`) of the fullest pairs of neighbouring bins at one speed."""
-    shift = votes.b_s - speed * (votes.a_s - middle_s)
-    bins = ((shift - shift.min()) / BIN_S).astype(np.intp)
-    sums, moments = (
-        np.convolve(np.bincount(bins, weights=weight), np.ones(2))
-        for weight in (votes.weight, votes.weight * shift)
-    )
-    most = min(2 * LINES_PER_WINDOW, len(sums))
-    best = np.argpartition(-sums, most - 1)[:most]
-    worth = 1.0 if speed == 1.0 else OTHER_SPEED
-    return [(float(sums[k]) * worth, speed, float(moments[k] / sums[k])) for k in best if sums[k] > 0]
+def _fullest(votes: Votes, middle_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(votes, speed, b's time at a's `middle_s`) of the fullest pairs of neighbouring bins at each speed."""
+    speeds = np.array(SPEEDS)[:, None]
+    shift = votes.b_s - speeds * (votes.a_s - middle_s)
+    bins = ((shift - shift.min(axis=1, keepdims=True)) / BIN_S).astype(np.intp)
+    width = int(bins.max()) + 2
+    place = (bins + np.arange(len(speeds))[:, None] * width).ravel()
+    weight = np.broadcast_to(votes.weight, shift.shape)
+    sums, moments = (_pairwise(place, w, len(speeds), width) for w in (weight, weight * shift))
+    most = min(2 * LINES_PER_WINDOW, width)
+    best = np.argpartition(-sums, most - 1, axis=1)[:, :most]
+    sums, moments = (np.take_along_axis(x, best, axis=1) for x in (sums, moments))
+    at = moments / np.maximum(sums, 1e-12)
+    worth = np.where(speeds == 1.0, 1.0, OTHER_SPEED)
+    return (sums * worth).ravel(), np.broadcast_to(speeds, sums.shape).ravel(), at.ravel()
+
+
+def _pairwise(place: NDArray[np.intp], weight: FloatArray, rows: int, width: int) -> FloatArray:
+    """Sums of the weights in each bin and the one before: (rows, width)."""
+    filled = np.bincount(place, weights=weight.ravel(), minlength=rows * width)
+    sums: FloatArray = filled.astype(np.float64).reshape(rows, width)
+    sums[:, 1:] += sums[:, :-1].copy()
+    return sums
 
 
 def _distinct(lines: list[Line], duration_s: float) -> list[Line]:
-    """Lines of several windows that are the same up to the grid, once."""
+    """Lines of several windows that are the same up to the grid, once; at most `MOST_LINES`."""
+    if not lines:
+        return []
+    speed, offset_s = (np.array(column) for column in list(zip(*lines, strict=True))[:2])
+    ends = speed[:, None] * np.array([0.0, duration_s]) + offset_s[:, None]
+    left = np.ones(len(lines), dtype=np.bool_)
     kept: list[Line] = []
-    ends = np.array([0.0, duration_s])
-    for line in lines:
-        here = line.speed * ends + line.offset_s
-        if all(np.abs(here - (k.speed * ends + k.offset_s)).max() >= APART_S for k in kept):
+    for k, line in enumerate(lines):
+        if left[k]:
             kept.append(line)
+            left &= np.abs(ends - ends[k]).max(axis=1) >= APART_S
+        if len(kept) == MOST_LINES:
+            break
     return kept

@@ -17,7 +17,8 @@ from inspector.model import ALGORITHM, Fingerprint, Library, MediaInfo
 from inspector.store.tables import ContentRow, LandmarkRow, MatchRow
 
 _PACKED: Final = (
-    "frame_times_s", "frame_hashes", "frame_novelty", "sound_times_s", "sound_hashes", "sound_weight",
+    "frame_times_s", "frame_hashes", "frame_novelty", "motion_hashes",
+    "sound_times_s", "sound_hashes", "sound_weight",
 )  # fmt: skip
 _media_type: Final = TypeAdapter(MediaInfo)
 

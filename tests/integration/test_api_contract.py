@@ -65,6 +65,7 @@ def _fingerprint() -> Fingerprint:
         frame_times_s=none,
         frame_hashes=none.astype(np.uint64),
         frame_novelty=none.astype(np.float32),
+        motion_hashes=none.astype(np.uint64),
         sound_times_s=none,
         sound_hashes=none.astype(np.uint32),
         sound_weight=none.astype(np.float32),

@@ -34,6 +34,7 @@ def make_film(seed: int, duration_s: float = 60.0, *, shot_s: float = 4.0, sound
         frame_times_s=times,
         frame_hashes=hashes,
         frame_novelty=np.where(first, 0.9, 0.05).astype(np.float32),
+        motion_hashes=np.zeros(len(times), np.uint64),
         sound_times_s=grid(duration_s, SOUND_STEP_S)[:sounds] + 0.5,
         sound_hashes=rng.integers(0, 2**32, size=sounds, dtype=np.uint32),
         sound_weight=np.full(sounds, 0.6, np.float32),
@@ -52,6 +53,7 @@ def make_still(seed: int, duration_s: float = 30.0, *, picture: int | None = Non
         frame_hashes=np.full(count, shown)
         ^ (turned_bits(rng, count, 1) if picture is None else np.uint64(0)),
         frame_novelty=np.full(count, 0.0005, np.float32),
+        motion_hashes=np.zeros(count, np.uint64),
         sound_times_s=grid(duration_s, SOUND_STEP_S),
         sound_hashes=np.zeros(round(duration_s / SOUND_STEP_S), np.uint32),
         sound_weight=np.zeros(round(duration_s / SOUND_STEP_S), np.float32),
@@ -84,6 +86,7 @@ def cut_out(f: Fingerprint, start_s: float, end_s: float, *, at_s: float = 0.0) 
         frame_times_s=f.frame_times_s[frames] + shift,
         frame_hashes=f.frame_hashes[frames],
         frame_novelty=f.frame_novelty[frames],
+        motion_hashes=f.motion_hashes[frames],
         sound_times_s=f.sound_times_s[sounds] + shift,
         sound_hashes=f.sound_hashes[sounds],
         sound_weight=f.sound_weight[sounds],

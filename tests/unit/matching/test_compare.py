@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.matching import compare, identical
-from inspector.model import Fingerprint, Match, Segment, Verdict
+from inspector.model import Fingerprint, HashArray, Match, Segment, Verdict
 from tests.unit.matching.films import (
     cut_out,
     damaged,
@@ -54,11 +54,12 @@ def test_a_copy_is_a_duplicate() -> None:
 
 
 def test_evidence_names_its_kinds() -> None:
-    evidence = found(FILM, damaged(FILM, 7, bits=4)).evidence
+    film = replace(FILM, motion_hashes=make_film(99).frame_hashes)
+    evidence = found(film, damaged(film, 7, bits=4)).evidence
     assert evidence.cuts == evidence.absolute_cuts == len(FILM.cuts_s)
     assert evidence.frames > 250
     assert evidence.sounds > 400
-    assert set(evidence.weights) == {"cuts", "frames", "presence", "sounds"}
+    assert set(evidence.weights) == {"cuts", "frames", "motion", "presence", "sounds"}
     assert min(evidence.weights.values()) > 0
 
 
@@ -165,6 +166,22 @@ def test_a_fixed_camera_at_another_time_is_no_match() -> None:
 
 def test_a_copy_of_a_fixed_camera_is_a_match() -> None:
     assert found(cut_out(damaged(_camera(5), 7, bits=2), 10, 30), _camera(5)).verdict is Verdict.CONTAINED
+
+
+def test_what_moves_tells_takes_of_one_place_apart() -> None:
+    here, there = (replace(_camera(seed), motion_hashes=_motion(seed)) for seed in (5, 6))
+    copy = replace(
+        damaged(here, 7, bits=2),
+        motion_hashes=here.motion_hashes ^ turned_bits(np.random.default_rng(3), 200, 8),
+    )
+    match = found(cut_out(copy, 10, 30), here)
+    assert match.score > 0.99
+    assert_times(match.segments[0], 0, 20, 10, 30)
+    assert score_of(cut_out(there, 10, 30), here) < 0.1
+
+
+def _motion(seed: int) -> HashArray:
+    return np.random.default_rng(seed).integers(2, 2**63, size=200, dtype=np.uint64) << np.uint64(1)
 
 
 def _camera(seed: int) -> Fingerprint:

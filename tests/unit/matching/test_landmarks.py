@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from inspector.matching import find_candidates, make_landmarks, query_landmarks
-from inspector.matching.landmarks import HANDFUL, HANDFUL_OF_FRAMES, KIND_SHIFT, Kind
+from inspector.matching.hashes import VARIANTS, vary
+from inspector.matching.landmarks import COARSE_FRAMES, HANDFUL, HANDFUL_OF_FRAMES, KIND_SHIFT, Kind
 from inspector.model import Candidate, Fingerprint, Landmarks, Postings
 from tests.unit.matching.films import (
     cut_out,
@@ -76,7 +79,7 @@ def test_few_unrelated_films_are_candidates() -> None:
 @pytest.mark.parametrize("shot_s", [0.3, 4.0, 60.0])
 def test_at_most_two_landmarks_a_second_and_a_handful(duration_s: float, shot_s: float) -> None:
     count = len(make_landmarks(make_film(3, duration_s, shot_s=shot_s)).tokens)
-    assert count <= 2 * duration_s + 2 * HANDFUL_OF_FRAMES + 2 * HANDFUL
+    assert count <= 2 * duration_s + HANDFUL_OF_FRAMES + COARSE_FRAMES + 2 * HANDFUL
 
 
 def test_landmarks_are_the_same_every_time_and_never_double() -> None:
@@ -86,6 +89,21 @@ def test_landmarks_are_the_same_every_time_and_never_double() -> None:
     rows = np.stack([again.tokens, again.times_ms])
     assert np.unique(rows, axis=1).shape == rows.shape
     assert (again.tokens > 0).all()
+
+
+@pytest.mark.parametrize("variant", range(len(VARIANTS)))
+def test_mirrored_and_turned_pictures_make_the_same_tokens(variant: int) -> None:
+    film = without_cuts(mute(FILMS[3]), 1, share=1.0)
+    turned = replace(film, frame_hashes=vary(film.frame_hashes, variant))
+    assert np.array_equal(make_landmarks(turned).tokens, make_landmarks(film).tokens)
+
+
+def test_a_query_also_asks_for_its_foremost_frames_with_one_bit_turned_over() -> None:
+    film = without_cuts(mute(FILMS[3]), 1, share=1.0)
+    wrong = replace(film, frame_hashes=film.frame_hashes ^ np.uint64(1 << 10))
+    asked = set(query_landmarks(wrong).tokens.tolist())
+    kept = make_landmarks(film).tokens.tolist()
+    assert sum(token in asked for token in kept) >= 0.9 * len(kept)
 
 
 def test_black_and_silence_make_no_landmark() -> None:
