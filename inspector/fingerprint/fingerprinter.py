@@ -57,13 +57,13 @@ class Fingerprinter:
         return Fingerprint(
             duration_s=duration_s,
             cuts_s=np.array(self._cuts, dtype=np.float64),
-            frame_times_s=frame_times,
+            frame_times_s=_rounded(frame_times),
             frame_hashes=frame_hashes,
-            frame_novelty=novelty,
+            frame_novelty=_shortened(novelty),
             motion_hashes=motion,
-            sound_times_s=sound_times,
+            sound_times_s=_rounded(sound_times),
             sound_hashes=sound_hashes,
-            sound_weight=weight,
+            sound_weight=_shortened(weight),
             truncated=truncated,
         )
 
@@ -94,6 +94,16 @@ class Fingerprinter:
                 self._cuts.append(time_s)
             self._sampler.add(time_s, window.luma[i], cut=bool(cuts[i]))
         window.forget_before(ready)
+
+
+def _rounded(times_s: FloatArray) -> FloatArray:
+    """Whole milliseconds: what is stored is what was made."""
+    return np.rint(times_s * 1000) / 1000
+
+
+def _shortened(shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    """16 bits each, which is plenty."""
+    return shares.astype(np.float16).astype(np.float32)
 
 
 class _Window:

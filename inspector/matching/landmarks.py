@@ -1,6 +1,6 @@
 """Landmarks: small tokens by which the index finds contents that may share something with a query.
 
-Three kinds, each sparse in the index and dense in the query, so that both need not pick the same moments:
+Four kinds, each sparse in the index and dense in the query, so that both need not pick the same moments:
 
 - cuts: the two intervals of three cuts out of four neighbouring ones. One missing or invented cut between
   them leaves other triples whole (Indyk, Iyengar & Shivakumar, "Finding pirated video sequences on the
@@ -9,6 +9,7 @@ Three kinds, each sparse in the index and dense in the query, so that both need 
   and turned forms that all of them share. The index keeps frames at local maxima of novelty, which lie at the
   same moments in every copy; the query shows all its frames, and its own maxima also with each single bit
   turned over.
+- motion: the same of what moves at these frames; captions, logos and bars, which stand still, are not in it.
 - sounds: most of a sub-fingerprint, kept at local maxima of its weight.
 """
 
@@ -32,6 +33,7 @@ class Kind(IntEnum):
     COARSE_FRAME = 2
     FINE_FRAME = 3
     SOUND = 4
+    MOTION = 5
 
 
 KIND_SHIFT: Final = 56
@@ -47,7 +49,7 @@ def _waves(most: int) -> np.uint64:
 #: Found on edited copies: of the frames in the index, 57 % are among the query's maxima with all 27 fine bits
 #: and 71 % with all or all but one; for the 20 coarse bits it is 63 % and 76 %. Of unrelated frames 1 in
 #: 100,000 is alike in all fine bits but one, 1 in 10,000 in the coarse ones.
-FRAME_BITS: Final = {Kind.COARSE_FRAME: _waves(5), Kind.FINE_FRAME: _waves(6)}
+FRAME_BITS: Final = {Kind.COARSE_FRAME: _waves(5), Kind.FINE_FRAME: _waves(6), Kind.MOTION: _waves(6)}
 #: The lowest wave across tells mirrored pictures apart, the lowest wave down those upside down.
 _UPRIGHT: Final = tuple(
     (np.uint64(wave), VARIANTS.index(lying)) for wave, lying in ((1 << 1, (0, 0, 1)), (1 << 8, (0, 1, 0)))
@@ -65,12 +67,13 @@ SOUND_BITS: Final = np.uint32(0xFFFFF)
 TRIPLES: Final = ((0, 1, 2), (0, 1, 3), (0, 2, 3))
 INTERVAL_S: Final = 0.06
 LONGEST_INTERVAL_S: Final = 120.0
-#: At most so many landmarks per second of video: of frames and sounds the foremost are kept, of cuts those
-#: that the tokens themselves decide on. A content may always have a handful: short ones would be lost
+#: At most so many landmarks per second of video: of frames, motion and sounds the foremost are kept, of cuts
+#: those that the tokens themselves decide on. A content may always have a handful: short ones would be lost
 #: otherwise, and weigh nothing in an index of hours.
-FRAMES_PER_S: Final = 1.3
-SOUNDS_PER_S: Final = 0.4
-CUTS_PER_S: Final = 0.3
+FRAMES_PER_S: Final = 1.0
+MOTIONS_PER_S: Final = 0.5
+SOUNDS_PER_S: Final = 0.3
+CUTS_PER_S: Final = 0.2
 HANDFUL: Final = 3
 HANDFUL_OF_FRAMES: Final = 12
 #: Coarse tokens, which unrelated contents share more often, are kept of the foremost frames of each content
@@ -87,6 +90,7 @@ def make_landmarks(fingerprint: Fingerprint) -> Landmarks:
         _telling_frames(f, most)
         for most in (int(FRAMES_PER_S * f.duration_s) + HANDFUL_OF_FRAMES, COARSE_FRAMES)
     )
+    moving = _telling_frames(f, int(MOTIONS_PER_S * f.duration_s) + HANDFUL_OF_FRAMES)
     says = np.where(f.sound_weight >= LEAST_WEIGHT, f.sound_weight, 0)
     sounds = _foremost(f.sound_times_s, says, SOUND_REACH_S, int(SOUNDS_PER_S * f.duration_s) + HANDFUL)
     sounds = sounds[says[sounds] > 0]
@@ -95,6 +99,7 @@ def make_landmarks(fingerprint: Fingerprint) -> Landmarks:
             _thinned(_cut_tokens(f.cuts_s, spread=False), int(CUTS_PER_S * f.duration_s) + HANDFUL),
             _frame_tokens(Kind.FINE_FRAME, f.frame_times_s[frames], f.frame_hashes[frames]),
             _frame_tokens(Kind.COARSE_FRAME, f.frame_times_s[coarse], f.frame_hashes[coarse]),
+            _frame_tokens(Kind.MOTION, f.frame_times_s[moving], f.motion_hashes[moving]),
             _sound_tokens(f.sound_times_s[sounds], f.sound_hashes[sounds]),
         ]
     )
@@ -103,6 +108,10 @@ def make_landmarks(fingerprint: Fingerprint) -> Landmarks:
 def _telling_frames(f: Fingerprint, most: int) -> NDArray[np.intp]:
     """Indices of the foremost maxima of novelty."""
     return _foremost(f.frame_times_s, f.frame_novelty, FRAME_REACH_S, most)
+
+
+def _hashes(f: Fingerprint, kind: Kind) -> HashArray:
+    return f.motion_hashes if kind is Kind.MOTION else f.frame_hashes
 
 
 def query_landmarks(fingerprint: Fingerprint) -> Landmarks:
@@ -114,8 +123,8 @@ def query_landmarks(fingerprint: Fingerprint) -> Landmarks:
         tokens
         for kind in FRAME_BITS
         for tokens in (
-            _frame_tokens(kind, f.frame_times_s, f.frame_hashes),
-            _nearly(kind, f.frame_times_s[telling], f.frame_hashes[telling]),
+            _frame_tokens(kind, f.frame_times_s, _hashes(f, kind)),
+            _nearly(kind, f.frame_times_s[telling], _hashes(f, kind)[telling]),
         )
     ]
     return _gather(

@@ -8,18 +8,18 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from inspector.model import ALGORITHM, Fingerprint, Library, MediaInfo
+from inspector.model import ALGORITHM, Fingerprint, FloatArray, Library, MediaInfo
 from inspector.store.tables import ContentRow, LandmarkRow, MatchRow
 
-_PACKED: Final = (
-    "frame_times_s", "frame_hashes", "frame_novelty", "motion_hashes",
-    "sound_times_s", "sound_hashes", "sound_weight",
-)  # fmt: skip
+_TIMES: Final = ("frame_times_s", "sound_times_s")
+_SHARES: Final = ("frame_novelty", "sound_weight")
+_HASHES: Final = ("frame_hashes", "motion_hashes", "sound_hashes")
 _media_type: Final = TypeAdapter(MediaInfo)
 
 
@@ -59,7 +59,7 @@ def save(tx: Session, library: Library, sha256: bytes, media: MediaInfo, seen: F
         "duration_s": seen.duration_s,
         "truncated": seen.truncated,
         "cuts_s": seen.cuts_s.tolist(),
-        "samples": _pack(seen),
+        "samples": pack(seen),
         "searched": False,
     }
     statement = insert(ContentRow).values(library=library, sha256=sha256, **values)
@@ -115,19 +115,36 @@ def media_of(row: ContentRow) -> MediaInfo:
     return _media_type.validate_python(row.media)
 
 
-def _pack(seen: Fingerprint) -> bytes:
+def pack(seen: Fingerprint) -> bytes:
+    """The samples of a fingerprint in little room. Its times are whole milliseconds and its shares of 16 bits
+    (see `inspector.fingerprint`), so nothing is lost.
+    """
+    arrays: dict[str, Any] = {name: getattr(seen, name) for name in _HASHES}
+    arrays |= {name: getattr(seen, name).astype(np.float16) for name in _SHARES}
+    arrays |= {name: np.diff(_milliseconds(getattr(seen, name)), prepend=0) for name in _TIMES}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{name: getattr(seen, name) for name in _PACKED})
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
+def unpack(samples: bytes) -> dict[str, Any]:
+    """The arrays that `pack` packed, by their names in `Fingerprint`."""
+    with np.load(io.BytesIO(samples), allow_pickle=False) as packed:
+        arrays: dict[str, Any] = {name: packed[name] for name in _HASHES}
+        arrays |= {name: packed[name].astype(np.float32) for name in _SHARES}
+        arrays |= {name: np.cumsum(packed[name]) / 1000 for name in _TIMES}
+    return arrays
+
+
+def _milliseconds(times_s: FloatArray) -> NDArray[np.int32]:
+    return np.rint(times_s * 1000).astype(np.int32)
+
+
 def _fingerprint(row: ContentRow) -> Fingerprint:
-    with np.load(io.BytesIO(row.samples), allow_pickle=False) as packed:
-        samples = {name: packed[name] for name in _PACKED}
     return Fingerprint(
         duration_s=row.duration_s,
         cuts_s=np.array(row.cuts_s, dtype=np.float64),
         truncated=row.truncated,
         algorithm=row.algorithm,
-        **samples,
+        **unpack(row.samples),
     )

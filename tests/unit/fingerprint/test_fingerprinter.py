@@ -44,12 +44,6 @@ def test_times_ascend_and_arrays_fit_together() -> None:
     assert WHOLE.sound_hashes.dtype == np.dtype(np.uint32)
 
 
-def test_an_hour_takes_less_than_550_kilobytes() -> None:
-    """Two hashes of 8 bytes, a sound of 4, and 2 bytes for time and weight of each."""
-    frames, sounds = len(WHOLE.frame_times_s) / 30, len(WHOLE.sound_times_s) / 30
-    assert 3600 * (frames * 20 + sounds * 6) < 550_000
-
-
 def test_frames_are_hashed_at_the_same_moments_after_a_cut() -> None:
     """Whatever stands before: here 0.13 s more."""
     later = FrameBatch(FRAMES.times_s[:-4] + 0.13, FRAMES.luma[:-4])
