@@ -36,8 +36,8 @@ def film(tmp_path: Path) -> Path:
 
 def wait_for_work(machine: Machine, key: str) -> int:
     """Wait until ffmpeg decodes this video. Returns the id of the worker that does it."""
-    wait_until(lambda: machine.web.status(key).get("progress", 0) > 0)
-    (decoder,) = machine.find("ffmpeg ")
+    machine.web.wait_for(key, "processing")
+    (decoder,) = wait_until(lambda: machine.find("ffmpeg "))
     return int(Path(f"/proc/{decoder}/stat").read_text().rpartition(")")[2].split()[1])
 
 
