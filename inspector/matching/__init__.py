@@ -5,13 +5,12 @@ fingerprints.
 from inspector.matching.candidates import find_candidates
 from inspector.matching.compare import compare
 from inspector.matching.landmarks import make_landmarks, query_landmarks
-from inspector.matching.verdict import decide_verdict, identical
+from inspector.matching.verdict import decide_verdict
 
 __all__ = [
     "compare",
     "decide_verdict",
     "find_candidates",
-    "identical",
     "make_landmarks",
     "query_landmarks",
 ]

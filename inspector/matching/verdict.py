@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from inspector.model import Evidence, Match, Segment, Verdict
+from inspector.model import Segment, Verdict
 
 #: This share of a content counts as all of it (credits cut off, a leader added).
 ALL_OF_IT: Final = 0.9
@@ -31,14 +31,3 @@ def covered_s(spans: Iterable[tuple[float, float]]) -> float:
         total += max(0.0, end - max(start, reach))
         reach = max(reach, end)
     return total
-
-
-def identical(duration_s: float) -> Match:
-    """The match of two contents with the same bytes: nothing needs to be compared."""
-    return Match(
-        segments=(Segment(0.0, duration_s, 0.0, duration_s, 1.0),),
-        speed=1.0,
-        score=1.0,
-        verdict=Verdict.DUPLICATE,
-        evidence=Evidence(identical_bytes=True),
-    )

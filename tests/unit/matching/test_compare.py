@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspector.matching import compare, identical
-from inspector.model import Fingerprint, HashArray, Match, Segment, Verdict
+from inspector.matching import compare
+from inspector.model import Fingerprint, HashArray, Match, Segment, Verdict, identical_match
 from tests.unit.matching.films import (
     cut_out,
     damaged,
@@ -249,6 +249,6 @@ def test_empty_fingerprints_match_nothing() -> None:
 
 
 def test_equal_bytes_need_no_comparison() -> None:
-    match = identical(12.5)
+    match = identical_match(12.5)
     assert (match.score, match.verdict, match.evidence.identical_bytes) == (1.0, Verdict.DUPLICATE, True)
     assert match.segments == (Segment(0.0, 12.5, 0.0, 12.5, 1.0),)
