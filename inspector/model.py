@@ -211,6 +211,11 @@ class Segment:
         """Seconds of b that pass per second of a."""
         return (self.b_end_s - self.b_start_s) / max(self.a_end_s - self.a_start_s, 1e-9)
 
+    @property
+    def order(self) -> tuple[float, float]:
+        """Segments are listed by where they start here, then there; what differs by rounding is equal."""
+        return round(self.a_start_s, 6), round(self.b_start_s, 6)
+
     def flipped(self) -> Segment:
         """The same segment seen from the other side."""
         return Segment(self.b_start_s, self.b_end_s, self.a_start_s, self.a_end_s, self.score)
@@ -244,7 +249,7 @@ class Match:
 
     def flipped(self) -> Match:
         """The same match seen from the other side."""
-        segments = tuple(sorted((s.flipped() for s in self.segments), key=lambda s: s.a_start_s))
+        segments = tuple(sorted((s.flipped() for s in self.segments), key=lambda s: s.order))
         return Match(segments, 1 / self.speed, self.score, self.verdict, self.evidence)
 
 

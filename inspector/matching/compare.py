@@ -120,7 +120,7 @@ def _match(a: Fingerprint, b: Fingerprint, stretches: list[Stretch]) -> Match | 
     score = _score(nats)
     if score < LEAST_SCORE:
         return None
-    segments = tuple(_segment(a, b, s) for s in stretches)
+    segments = tuple(sorted((_segment(a, b, s) for s in stretches), key=lambda s: s.order))
     evidence = Evidence(
         cuts=sum(s.cuts for s in stretches),
         frames=sum(s.frames for s in stretches),
