@@ -18,7 +18,8 @@ from pathlib import Path
 from inspector.cli.client import StatusClient
 from inspector.model import State
 from inspector.settings import load_settings
-from inspector.wiring import join_stack, make_bucket
+from inspector.stack import join_stack
+from inspector.wiring.adapters import make_bucket
 
 
 def main() -> None:

@@ -15,11 +15,11 @@ import ffmpeg
 
 from inspector.cli.client import StatusClient
 from inspector.cli.stack import running_stack
-from inspector.cli.videos import Video, show, wait_for
+from inspector.cli.status import Video, show, wait_for
 from inspector.logs import configure_logging
 from inspector.media import ToolLimits, run_tool
 from inspector.settings import LogFormat, Settings
-from inspector.wiring import make_bucket
+from inspector.wiring.adapters import make_bucket
 from inspector.worker.supervisor import StopFlag, stop_on_signals
 
 _SIZE: Final = "640x360"

@@ -7,25 +7,41 @@ wrong; 3 it is done, but some files or videos were rejected or failed.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 import click
 
 from inspector import __version__
-from inspector.cli.demo import demo
-from inspector.cli.scan import scan
-from inspector.cli.services import bootstrap, serve, sweep, up, work
-from inspector.cli.videos import put, status
 from inspector.errors import InspectorError
 from inspector.logs import configure_logging
 from inspector.settings import load_settings
 
+#: The commands as they are met in life, and the modules of this package that hold them.
+_COMMANDS: Final = {
+    "up": "services",
+    "put": "put",
+    "status": "status",
+    "scan": "scan",
+    "demo": "demo",
+    "bootstrap": "services",
+    "serve": "services",
+    "work": "services",
+    "sweep": "services",
+}
+
 
 class _Group(click.Group):
-    """Keeps the order of the commands as they are met in life, and says errors in one line."""
+    """Imports no command but the one that is called, so that it starts at once; says errors in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"inspector.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -56,7 +72,3 @@ def main(ctx: click.Context) -> None:
     if "-h" not in sys.argv and "--help" not in sys.argv:
         ctx.obj = load_settings()
         configure_logging(ctx.obj)
-
-
-for command in (up, put, status, scan, demo, bootstrap, serve, work, sweep):
-    main.add_command(command)

@@ -23,9 +23,9 @@ from inspector.cli.tables import harmless, make_console, make_table, name_cell
 from inspector.errors import Interrupted, MediaRejected, ToolFailed
 from inspector.model import Progress as Advance
 from inspector.settings import Settings
-from inspector.stack import check_ffmpeg, embedded_postgres
+from inspector.stack import check_ffmpeg, embedded_postgres, join_stack
 from inspector.store import Database, migrate
-from inspector.wiring import join_stack, make_database
+from inspector.wiring.adapters import make_database
 from inspector.worker.scan import Scan, ScanMatch, ScannedFile
 
 #: Files in a folder that are looked at; files that are named one by one are always looked at.

@@ -11,7 +11,9 @@ from inspector.api.serve import serve as serve_web
 from inspector.cli.stack import StackInfo, running_stack, say_step, worker_programs
 from inspector.errors import InspectorError, Interrupted
 from inspector.settings import Settings
-from inspector.wiring import join_stack, make_app, make_sweep, make_worker, run_bootstrap, serve_metrics
+from inspector.stack import join_stack
+from inspector.wiring.bootstrap import run_bootstrap
+from inspector.wiring.programs import make_app, make_sweep, make_worker, serve_metrics
 from inspector.worker.supervisor import StopFlag, Supervisor, stop_on_signals
 
 log = structlog.get_logger(__name__)

@@ -21,6 +21,7 @@ from inspector.ops.bootstrap import Outcome, Step
 from inspector.settings import Settings
 from inspector.stack import (
     LONGEST_POLL_S,
+    announce_stack,
     check_data_dir,
     embedded_postgres_url,
     ministack_program,
@@ -30,7 +31,8 @@ from inspector.stack import (
     preflight,
     wait_for_ministack,
 )
-from inspector.wiring import announce_stack, make_database, run_bootstrap
+from inspector.wiring.adapters import make_database
+from inspector.wiring.bootstrap import run_bootstrap
 from inspector.worker.supervisor import StopFlag, Supervisor
 
 log = structlog.get_logger(__name__)

@@ -1,15 +1,10 @@
-"""`inspector put` and `inspector status`: drop videos, and read what was found."""
+"""`inspector status`: what was found, and how far the rest is."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -17,57 +12,18 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
-from inspector.aws.bucket import possible_key
 from inspector.cli.client import StatusClient
 from inspector.cli.tables import harmless, make_console, make_table, name_cell
 from inspector.errors import InspectorError, Interrupted, Unavailable
 from inspector.model import State
 from inspector.settings import Settings
 from inspector.signals import StopFlag
-from inspector.wiring import join_stack, make_bucket
+from inspector.stack import join_stack
 
 _POLL_S: Final = 0.3
-_NOT_WELL: Final = (State.REJECTED, State.FAILED)
+NOT_WELL: Final = (State.REJECTED, State.FAILED)
 
 Video = dict[str, Any]  # a status document, as the API gives it
-
-
-@click.command()
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@click.option("--prefix", default="", help="Put the files under this prefix, for instance `2026/`.")
-@click.option("--wait", is_flag=True, help="Wait until all are inspected, and show what was found.")
-@click.option(
-    "--timeout", "timeout_s", type=float, default=3600, show_default=True, help="Longest wait, seconds."
-)
-@click.pass_obj
-def put(settings: Settings, files: tuple[Path, ...], prefix: str, wait: bool, timeout_s: float) -> None:
-    """Drop FILES into the bucket.
-
-    \b
-      inspector put *.mp4
-      inspector put --wait --prefix 2026/ holiday.mp4
-    """
-    joined = join_stack(settings)
-    drops = {prefix + path.name: path for path in files}
-    for key in drops:
-        if not possible_key(key):
-            raise InspectorError(f"{harmless(key)} cannot be a key: S3 takes up to 1,024 bytes of UTF-8")
-    client = StatusClient(joined)
-    if not wait:
-        _upload(joined, drops)
-        click.echo("\n".join(drops))
-        return
-    client.check_alive()
-    awaited = {key: Awaited(path, _revision(client, key)) for key, path in drops.items()}
-    _upload(joined, drops)
-    videos = wait_for(
-        client, list(drops), timeout_s, is_answer=lambda key, video: awaited[key].is_answered_by(video)
-    )
-    show(videos)
-    if any(video["status"] in _NOT_WELL for video in videos):
-        sys.exit(3)
 
 
 @click.command()
@@ -99,42 +55,6 @@ def status(settings: Settings, key: str | None, watch: bool, as_json: bool, limi
         show(videos, details=key is not None)
 
 
-@dataclass(frozen=True)
-class Awaited:
-    """A file that is dropped. before: the revision of what was known of its key, None if nothing was."""
-
-    path: Path
-    before: int | None
-
-    def is_answered_by(self, video: Video) -> bool:
-        """Whether this is said of the file, and not of what lay under its key before."""
-        return bool(video["revision"] != self.before or video["sha256"] == self._sha256)
-
-    @cached_property
-    def _sha256(self) -> str:
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _revision(client: StatusClient, key: str) -> int | None:
-    try:
-        video = client.one(key)
-    except Unavailable:
-        raise
-    except InspectorError:
-        return None
-    revision: int = video["revision"]
-    return revision if video["key"] == key else None
-
-
-def _upload(settings: Settings, drops: dict[str, Path]) -> None:
-    bucket = make_bucket(settings)
-    with _bars(DownloadColumn()) as progress:
-        for key, path in drops.items():
-            task = progress.add_task(harmless(path.name), total=path.stat().st_size)
-            bucket.upload(path, key, on_bytes=partial(progress.advance, task))
-
-
 def wait_for(
     client: StatusClient,
     keys: Sequence[str],
@@ -149,7 +69,7 @@ def wait_for(
     """
     stop = stop or StopFlag()
     deadline = time.monotonic() + timeout_s
-    with _bars(TaskProgressColumn()) as progress:
+    with bars(TaskProgressColumn()) as progress:
         tasks = {key: progress.add_task(f"{harmless(key)}: …", total=1.0) for key in dict.fromkeys(keys)}
         final: dict[str, Video] = {}
         while len(final) < len(tasks):
@@ -211,7 +131,7 @@ def _ask(client: StatusClient, key: str) -> Video | None:
 
 def _state(video: Video) -> Text:
     error = video["error"]
-    if error and video["status"] in _NOT_WELL:
+    if error and video["status"] in NOT_WELL:
         return Text(f"{video['status']}: {error['reason']}", style="red")
     running = video["status"] == State.PROCESSING
     return Text(f"{video['status']} {video['progress']:.0%}" if running else video["status"])
@@ -221,7 +141,7 @@ def _span(start_s: float, end_s: float) -> tuple[str, str]:
     return f"{start_s:.2f}", f"{end_s:.2f}"
 
 
-def _bars(last: DownloadColumn | TaskProgressColumn) -> Progress:
+def bars(last: DownloadColumn | TaskProgressColumn) -> Progress:
     """Progress bars on stderr, so that standard output can be piped."""
     console = Console(stderr=True)
     return Progress(

@@ -1,0 +1,35 @@
+"""The note of a running stack: where `inspector up` is reached, for the other commands in the same folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+from inspector.settings import Settings, load_settings
+
+_NAME: Final = "running.json"  # in the data folder
+
+
+def announce_stack(settings: Settings) -> Path:
+    """Note where the running stack is reached."""
+    note = settings.data_dir / _NAME
+    note.touch(mode=0o600)
+    note.write_text(json.dumps({"pid": os.getpid(), "environment": settings.as_environment()}))
+    return note
+
+
+def join_stack(settings: Settings) -> Settings:
+    """The settings, completed by those of the stack that `inspector up` runs in the same data folder."""
+    try:
+        note = json.loads((settings.data_dir / _NAME).read_text())
+        os.kill(int(note["pid"]), 0)
+        running = {
+            name.removeprefix("INSPECTOR_").lower(): value for name, value in note["environment"].items()
+        }
+    except (OSError, ValueError, KeyError):
+        return settings
+    return load_settings(
+        **{**running, **{name: getattr(settings, name) for name in settings.model_fields_set}}
+    )

@@ -1,0 +1,55 @@
+"""The long-running programs, built from settings: a worker, its metrics, the sweep, the web."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+from flask import Flask
+from prometheus_client import start_http_server
+
+from inspector.api import create_app
+from inspector.aws import Bucket, make_s3
+from inspector.settings import Settings
+from inspector.store.listen import ChangeListener
+from inspector.store.status import StatusReader
+from inspector.wiring.adapters import make_bucket, make_database, make_queue
+from inspector.worker.ingest import Ingest
+from inspector.worker.sweep import Sweep
+from inspector.worker.worker import Worker
+
+log = structlog.get_logger(__name__)
+
+_WEB_READ_TIMEOUT_S: Final = 2.0  # a silent S3 must not hold the web's threads
+
+
+def make_worker(settings: Settings) -> Worker:
+    return Worker(
+        make_database(settings, pool_size=10), make_bucket(settings), make_queue(settings), settings
+    )
+
+
+def make_sweep(settings: Settings) -> Sweep:
+    db, bucket = make_database(settings), make_bucket(settings)
+    return Sweep(db, bucket, Ingest(db, bucket, settings), settings)
+
+
+def make_app(settings: Settings) -> Flask:
+    db = make_database(settings, pool_size=settings.web_threads)
+    return create_app(
+        settings,
+        StatusReader(db, min_score=settings.min_score),
+        lambda: ChangeListener(db),
+        Bucket(make_s3(settings, read_timeout_s=_WEB_READ_TIMEOUT_S), settings.bucket),
+    )
+
+
+def serve_metrics(settings: Settings, index: int) -> None:
+    """Serve this worker's metrics on a port of its own; a port in use costs no more than the metrics."""
+    if settings.worker_metrics_port == 0:
+        return
+    port = settings.worker_metrics_port + index
+    try:
+        start_http_server(port, addr=settings.worker_metrics_host)
+    except OSError as exc:
+        log.warning("metrics_not_served", port=port, error=str(exc))
