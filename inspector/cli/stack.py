@@ -48,6 +48,7 @@ class StackInfo:
 
     settings: Settings
     supervisor: Supervisor
+    owns_s3: bool
     s3_restarts: int = 0
 
     @property
@@ -64,8 +65,8 @@ class StackInfo:
         target = f"s3://{self.settings.bucket}/"
         if self.s3_url is None:
             return f"aws s3 cp holiday.mp4 {target}"
-        keys = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
-        return f"{keys} aws --endpoint-url {self.s3_url} s3 cp holiday.mp4 {target}"
+        keys = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test " if self.owns_s3 else ""
+        return f"{keys}aws --endpoint-url {self.s3_url} s3 cp holiday.mp4 {target}"
 
     def run_once(self) -> None:
         """Start again what has died; an emulator that was killed has forgotten its queues."""
@@ -92,15 +93,12 @@ def running_stack(settings: Settings, stop: StopFlag) -> Iterator[StackInfo]:
     Raises ConfigError or Unavailable if a part fails, Interrupted if the flag is raised before all parts run.
     """
     wants_s3 = not settings.has_s3
-    ports = {settings.port: "INSPECTOR_PORT"}
-    if wants_s3:
-        ports[settings.embedded_s3_port] = "INSPECTOR_EMBEDDED_S3_PORT"
     check_data_dir(settings.data_dir)
     with (
         only_stack(settings.data_dir),
         Supervisor(grace_s=settings.shutdown_grace_s, stop=stop) as supervisor,
     ):
-        preflight(settings, ports=ports)
+        preflight(settings)
         if settings.database_url is None:
             settings = _start_postgres(settings, supervisor)
         if wants_s3:
@@ -112,7 +110,7 @@ def running_stack(settings: Settings, stop: StopFlag) -> Iterator[StackInfo]:
         _wait(supervisor, client.check_alive)
         note = announce_stack(settings)
         try:
-            yield StackInfo(settings, supervisor)
+            yield StackInfo(settings, supervisor, owns_s3=wants_s3)
         finally:
             note.unlink(missing_ok=True)
 

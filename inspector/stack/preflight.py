@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,14 +27,18 @@ _INSTALLERS: Final = {
 }
 
 
-def preflight(settings: Settings, *, ports: dict[int, str] | None = None) -> None:
+def preflight(settings: Settings) -> None:
     """Check the programs, the data folder and the ports that will be bound.
 
-    ports: port → the setting that changes it. Raises ConfigError with one line for each fault.
+    Raises ConfigError with one line for each fault.
     """
-    checks: list[Callable[[], None]] = [check_ffmpeg, lambda: check_data_dir(settings.data_dir)]
-    for port, setting in (ports or {}).items():
-        checks.append(lambda port=port, setting=setting: check_port(port, setting))  # type: ignore[misc]
+    checks: list[Callable[[], None]] = [
+        check_ffmpeg,
+        partial(check_data_dir, settings.data_dir),
+        partial(check_port, settings.port, "INSPECTOR_PORT", settings.host),
+    ]
+    if not settings.has_s3:
+        checks.append(partial(check_port, settings.embedded_s3_port, "INSPECTOR_EMBEDDED_S3_PORT"))
     faults = []
     for check in checks:
         try:

@@ -29,7 +29,7 @@ def install(folder: Path, name: str, script: str = "exit 0") -> None:
 
 
 def test_this_machine_is_fit(tmp_path: Path) -> None:
-    preflight(settings_for_test(data_dir=tmp_path / "data"), ports={free_port(): "INSPECTOR_PORT"})
+    preflight(settings_for_test(data_dir=tmp_path / "data", port=free_port(), embedded_s3_port=free_port()))
 
 
 def test_missing_ffmpeg_is_told_with_what_to_type(bin_dir: Path) -> None:
@@ -80,9 +80,9 @@ def test_all_faults_are_told_at_once_a_line_each(tmp_path: Path, bin_dir: Path) 
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        ports = {other.getsockname()[1]: "INSPECTOR_PORT"}
+        ports = {"port": other.getsockname()[1], "embedded_s3_port": free_port()}
         with pytest.raises(ConfigError) as caught:
-            preflight(settings_for_test(data_dir=data), ports=ports)
+            preflight(settings_for_test(data_dir=data, **ports))
     ffmpeg, folder, port = str(caught.value).splitlines()
     assert "ffmpeg" in ffmpeg
     assert os.fspath(data) in folder
