@@ -318,7 +318,10 @@ class DuplicateStatus:
 
 @dataclass(frozen=True, slots=True)
 class VideoStatus:
-    """Everything `/status` says about one video, at one revision."""
+    """Everything `/status` says about one video, at one revision.
+
+    common: the videos that share nothing with it but what many unrelated ones share; no duplicates.
+    """
 
     video_id: int | None
     content_id: int | None
@@ -337,6 +340,7 @@ class VideoStatus:
     media: MediaInfo | None = None
     scene_cuts: tuple[float, ...] = ()
     duplicates: tuple[DuplicateStatus, ...] = ()
+    common: tuple[DuplicateStatus, ...] = ()
     created_at: datetime | None = None
     queued_at: datetime | None = None
     started_at: datetime | None = None

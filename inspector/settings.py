@@ -121,6 +121,9 @@ class Settings(BaseSettings):
 
     # matching
     min_score: float = Field(0.5, ge=0, le=1, description="Matches below it are not reported.")
+    common_from: int = Field(
+        5, ge=2, description="What so many unrelated others share with a video is `common`, no duplicate."
+    )
 
     # logs
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")

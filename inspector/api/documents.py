@@ -35,8 +35,8 @@ REMEDIES: Final[dict[RejectReason, str]] = {
 _REMEDY_FAILED: Final = "All attempts were used up; once the cause is gone, redrive the dead-letter queue."
 
 
-def status_document(status: VideoStatus) -> Json:
-    """All that is known of one video."""
+def status_document(status: VideoStatus, *, common: bool = False) -> Json:
+    """All that is known of one video; with `common` also who shares only common material with it."""
     return {
         "key": status.key,
         "bucket": status.bucket,
@@ -45,7 +45,8 @@ def status_document(status: VideoStatus) -> Json:
         "eta_s": _number(status.eta_s),
         "scene_cuts": [_number(cut) for cut in status.scene_cuts],
         "total_cuts": len(status.scene_cuts),
-        "duplicates": [_duplicate(duplicate) for duplicate in status.duplicates],
+        "duplicates": [_duplicate(each) for each in (*status.duplicates, *(status.common if common else ()))],
+        "total_common": len(status.common),
         "media": None if status.media is None else _media(status.media),
         "error": _error(status),
         "attempts": status.attempts,
@@ -64,9 +65,9 @@ def status_document(status: VideoStatus) -> Json:
     }
 
 
-def page_document(videos: list[VideoStatus], following: str | None) -> Json:
+def page_document(videos: list[VideoStatus], following: str | None, *, common: bool = False) -> Json:
     """One page of videos; following: the address of the next page, if there is one."""
-    return {"videos": [status_document(status) for status in videos], "next": following}
+    return {"videos": [status_document(status, common=common) for status in videos], "next": following}
 
 
 def _duplicate(duplicate: DuplicateStatus) -> Json:

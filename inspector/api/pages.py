@@ -11,7 +11,7 @@ from inspector.api.board import StatusBoard
 from inspector.api.documents import REMEDIES
 from inspector.api.glance import Glance
 from inspector.api.keys import key_address
-from inspector.api.status import next_address, page_parameters
+from inspector.api.status import next_address, wanted_page
 from inspector.model import State
 
 
@@ -42,16 +42,18 @@ class PageViews:
         return response
 
     def _context(self) -> dict[str, Any]:
-        limit, before, state = page_parameters()
-        videos = self._board.page(self._bucket, before=before, limit=limit + 1, state=state)
-        following = next_address(videos, limit, state)
+        wanted = wanted_page()
+        videos = self._board.page(
+            self._bucket, before=wanted.before, limit=wanted.limit + 1, state=wanted.state
+        )
+        following = next_address(videos, wanted)
         jobs = self._glance.overview().jobs
         return {
             "bucket": self._bucket,
-            "videos": videos[:limit],
+            "videos": videos[: wanted.limit],
             "older": None if following is None else following.replace("/status", "/", 1),
             "query": _query_string(request.args),
-            "state": state,
+            "state": wanted.state,
             "counts": {state: jobs[state] for state in State if jobs.get(state)},
             "remedies": {reason.value: remedy for reason, remedy in REMEDIES.items()},
         }

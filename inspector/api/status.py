@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
@@ -40,15 +40,17 @@ class StatusViews:
         return views
 
     def many(self) -> Response:
-        """`GET /status`: newest first; `?limit=`, `?before=`, `?state=`, or one video by `?key=`."""
+        """`GET /status`: newest first; `?limit=`, `?before=`, `?state=`, `?common=`, or one by `?key=`."""
         key = key_from_query(request.query_string)
         if key is not None:
             return self._answer(key)
-        limit, before, state = page_parameters()
-        videos = self._board.page(self._bucket, before=before, limit=limit + 1, state=state)
-        following = next_address(videos, limit, state)
+        wanted = wanted_page()
+        videos = self._board.page(
+            self._bucket, before=wanted.before, limit=wanted.limit + 1, state=wanted.state
+        )
+        following = next_address(videos, wanted)
         links = {"Link": f'<{following}>; rel="next"'} if following else {}
-        return _json(page_document(videos[:limit], following), links)
+        return _json(page_document(videos[: wanted.limit], following, common=wanted.common), links)
 
     def one(self, key: str) -> Response:
         """`GET /status/<key>`. The key is read from the raw path: routing would forgive bad UTF-8."""
@@ -63,7 +65,7 @@ class StatusViews:
             )
         if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) == EVENT_STREAM:
             return self._stream(status)
-        response = _json(status_document(status))
+        response = _json(status_document(status, common=_common()))
         # From the body, not the revision: two rows share that number, so it may stay while the text changes.
         response.add_etag(weak=True)
         response.make_conditional(request.environ)
@@ -80,20 +82,31 @@ class StatusViews:
         return response
 
 
-def page_parameters() -> tuple[int, int | None, State | None]:
-    """`limit`, `before` and `state` of this request. Raises Problem (400)."""
+class WantedPage(NamedTuple):
+    """What a request asks for: so many videos before this id, in this state, with common material or not."""
+
+    limit: int
+    before: int | None
+    state: State | None
+    common: bool
+
+
+def wanted_page() -> WantedPage:
+    """The parameters of this request. Raises Problem (400)."""
     limit = _whole_number("limit", 1, MAX_PAGE_LIMIT)
     before = _whole_number("before", 1, MAX_ID)
-    return PAGE_LIMIT if limit is None else limit, before, _state()
+    return WantedPage(PAGE_LIMIT if limit is None else limit, before, _state(), _common())
 
 
-def next_address(videos: list[VideoStatus], limit: int, state: State | None) -> str | None:
-    """Where the videos after the first `limit` are; None if there are no more."""
-    if len(videos) <= limit:
+def next_address(videos: list[VideoStatus], wanted: WantedPage) -> str | None:
+    """Where the videos after those of the page are; None if there are no more."""
+    if len(videos) <= wanted.limit:
         return None
-    query: dict[str, Any] = {"limit": limit, "before": videos[limit - 1].video_id}
-    if state is not None:
-        query["state"] = state.value
+    query: dict[str, Any] = {"limit": wanted.limit, "before": videos[wanted.limit - 1].video_id}
+    if wanted.state is not None:
+        query["state"] = wanted.state.value
+    if wanted.common:
+        query["common"] = "true"
     return f"/status?{urlencode(query)}"
 
 
@@ -115,6 +128,13 @@ def _state() -> State | None:
     if text not in stored:
         raise Problem(400, "bad-parameter", f"state must be one of {', '.join(stored)}.")
     return State(text)
+
+
+def _common() -> bool:
+    text = request.args.get("common", "false")
+    if text not in ("true", "false"):
+        raise Problem(400, "bad-parameter", "common must be true or false.")
+    return text == "true"
 
 
 def _json(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:

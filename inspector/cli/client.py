@@ -14,12 +14,16 @@ from inspector.settings import Settings
 
 
 class StatusClient:
-    """Reads `/status`. Raises Unavailable if the server cannot be reached or asks to come back later."""
+    """Reads `/status`. Raises Unavailable if the server cannot be reached or asks to come back later.
 
-    def __init__(self, settings: Settings) -> None:
+    common: have also those listed who share only common material.
+    """
+
+    def __init__(self, settings: Settings, *, common: bool = False) -> None:
         host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
         self._base = f"http://{host}:{settings.port}"
         self._token = settings.token
+        self._common = {"common": "true"} if common else {}
 
     def check_alive(self) -> None:
         """Return if the server answers."""
@@ -27,11 +31,13 @@ class StatusClient:
 
     def one(self, key: str) -> dict[str, Any]:
         """The status of one video. Raises InspectorError if there is none."""
-        return self._get_json("/status?" + urlencode({"key": key}))
+        return self._get_json("/status?" + urlencode({"key": key, **self._common}))
 
     def page(self, limit: int) -> list[dict[str, Any]]:
         """The newest videos."""
-        videos: list[dict[str, Any]] = self._get_json("/status?" + urlencode({"limit": limit}))["videos"]
+        videos: list[dict[str, Any]] = self._get_json(
+            "/status?" + urlencode({"limit": limit, **self._common})
+        )["videos"]
         return videos
 
     def _get_json(self, path: str) -> dict[str, Any]:

@@ -29,19 +29,20 @@ Video = dict[str, Any]  # a status document, as the API gives it
 @click.command()
 @click.argument("key", required=False)
 @click.option("--watch", is_flag=True, help="Keep showing it until it is final.")
+@click.option("--common", is_flag=True, help="List also who shares only what many unrelated videos share.")
 @click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 @click.option(
     "--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="Without KEY: how many."
 )
 @click.pass_obj
-def status(settings: Settings, key: str | None, watch: bool, as_json: bool, limit: int) -> None:
+def status(settings: Settings, key: str | None, watch: bool, common: bool, as_json: bool, limit: int) -> None:
     """Show what is known of the video KEY (a key, or a bare file name), or of the newest videos.
 
     \b
       inspector status
       inspector status 2026/holiday.mp4 --watch
     """
-    client = StatusClient(join_stack(settings))
+    client = StatusClient(join_stack(settings), common=common)
     if key is None:
         videos = client.page(limit)
     elif watch:

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Double, Row, Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from inspector.model import (
     DuplicateStatus,
     Match,
     Overview,
     State,
+    Verdict,
     VideoStatus,
     WorkerStatus,
     identical_match,
 )
+from inspector.store.common import Kin, find_common
 from inspector.store.contents import media_of
 from inspector.store.database import Database
 from inspector.store.matches import match_of
 from inspector.store.tables import ContentRow, MatchRow, SweepRow, VideoRow, WorkerRow
 
-MOST_DUPLICATES: Final = 100  # shown of one video, the surest first
+MOST_DUPLICATES: Final = 100  # of either kind shown of one video, the surest first
 
 Named = dict[int, list[Row[*tuple[Any, ...]]]]  # content id -> the videos (id, bucket, key) that name it now
 
 
 class StatusReader:
-    """Reads statuses. min_score: matches below it are not shown."""
+    """Reads statuses. min_score: matches below it are not shown; common_from: see `common.find_common`."""
 
-    def __init__(self, db: Database, *, min_score: float) -> None:
+    def __init__(self, db: Database, *, min_score: float, common_from: int = 5) -> None:
         self._db = db
         self._min_score = min_score
+        self._common_from = common_from
 
     def by_key(self, bucket: str, key: str) -> VideoStatus | None:
         """The video of exactly this key."""
@@ -96,9 +101,10 @@ class StatusReader:
             rows = [(video, content) for video, content in tx.execute(query)]
             shown = [content.id for video, content in rows if content is not None and _has_results(video)]
             found = _matches_of(tx, shown, self._min_score)
+            _label_common(tx, found, self._common_from)
             named = _names_of(tx, {*shown, *(other for pairs in found.values() for other, _ in pairs)})
         return [
-            _status(video, content, _duplicates(video, content, found, named) if content else ())
+            _status(video, content, _shares(video, content, found, named) if content else ())
             for video, content in rows
         ]
 
@@ -141,7 +147,36 @@ def _names_of(tx: Session, content_ids: set[int]) -> Named:
     return named
 
 
-def _duplicates(
+def _label_common(tx: Session, found: dict[int, list[tuple[int, Match]]], least: int) -> None:
+    """Give the verdict `common` to the matches that deserve it."""
+    kin = _kin(
+        tx, {other for pairs in found.values() if len(pairs) >= least for other, _ in pairs} | set(found)
+    )
+    for content_id, pairs in found.items():
+        common = find_common(content_id, pairs, kin, least=least)
+        found[content_id] = [
+            (other, replace(match, verdict=Verdict.COMMON) if other in common else match)
+            for other, match in pairs
+        ]
+
+
+def _kin(tx: Session, content_ids: set[int]) -> list[Kin]:
+    """Who of these holds whom."""
+    a, b = aliased(ContentRow), aliased(ContentRow)
+    query = (
+        select(MatchRow.content_a, MatchRow.content_b, MatchRow.verdict, a.duration_s >= b.duration_s)
+        .join(a, a.id == MatchRow.content_a)
+        .join(b, b.id == MatchRow.content_b)
+        .where(MatchRow.content_a.in_(content_ids), MatchRow.content_b.in_(content_ids))
+        .where(MatchRow.verdict != Verdict.PARTIAL)
+    )
+    return [
+        Kin(*((one, other) if first_is_longer else (other, one)), Verdict(verdict))
+        for one, other, verdict, first_is_longer in tx.execute(query)
+    ]
+
+
+def _shares(
     video: VideoRow, content: ContentRow, found: dict[int, list[tuple[int, Match]]], named: Named
 ) -> tuple[DuplicateStatus, ...]:
     if not _has_results(video):
@@ -154,7 +189,7 @@ def _duplicates(
         if other.id != video.id
     ]
     pairs.sort(key=lambda pair: (-pair[1].score, pair[0].id))
-    return tuple(_duplicate(other, match) for other, match in pairs[:MOST_DUPLICATES])
+    return tuple(_duplicate(other, match) for other, match in pairs)
 
 
 def _duplicate(other: Row[*tuple[Any, ...]], match: Match) -> DuplicateStatus:
@@ -170,9 +205,7 @@ def _duplicate(other: Row[*tuple[Any, ...]], match: Match) -> DuplicateStatus:
     )
 
 
-def _status(
-    video: VideoRow, content: ContentRow | None, duplicates: Sequence[DuplicateStatus]
-) -> VideoStatus:
+def _status(video: VideoRow, content: ContentRow | None, shares: Sequence[DuplicateStatus]) -> VideoStatus:
     return VideoStatus(
         video_id=video.id,
         content_id=video.content_id,
@@ -190,13 +223,18 @@ def _status(
         truncated=content.truncated if content else False,
         media=media_of(content) if content else None,
         scene_cuts=tuple(content.cuts_s) if content else (),
-        duplicates=tuple(duplicates),
+        duplicates=_foremost(each for each in shares if each.verdict is not Verdict.COMMON),
+        common=_foremost(each for each in shares if each.verdict is Verdict.COMMON),
         created_at=video.created_at,
         queued_at=video.queued_at,
         started_at=video.started_at,
         finished_at=video.finished_at,
         updated_at=_latest(video.updated_at, content.updated_at if content else None),
     )
+
+
+def _foremost(shares: Iterable[DuplicateStatus]) -> tuple[DuplicateStatus, ...]:
+    return tuple(islice(shares, MOST_DUPLICATES))
 
 
 def _workers(tx: Session) -> tuple[WorkerStatus, ...]:

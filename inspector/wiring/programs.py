@@ -38,7 +38,7 @@ def make_app(settings: Settings) -> Flask:
     db = make_database(settings, pool_size=settings.web_threads)
     return create_app(
         settings,
-        StatusReader(db, min_score=settings.min_score),
+        StatusReader(db, min_score=settings.min_score, common_from=settings.common_from),
         lambda: ChangeListener(db),
         Bucket(make_s3(settings, read_timeout_s=_WEB_READ_TIMEOUT_S), settings.bucket),
     )

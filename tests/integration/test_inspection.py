@@ -26,7 +26,7 @@ from inspector.worker.attempt import Attempts
 from inspector.worker.heartbeat import Heartbeat
 from inspector.worker.ingest import Ingest
 from inspector.worker.inspect import Inspection, examine
-from tests.film import BROKEN, copies, cut_together, cuts_of
+from tests.film import BROKEN, SHOTS, copies, cut_together, cuts_of
 from tests.services import Endpoint, Places, places_at
 
 
@@ -102,6 +102,24 @@ def test_an_edited_copy_and_a_clip_are_found_from_both_sides(house: House, films
     (segment,) = next(d for d in house.status("clip.mp4").duplicates if d.key == "film.mp4").segments
     assert (segment.a_start_s, segment.a_end_s) == pytest.approx((0.0, 8.0), abs=0.3)
     assert (segment.b_start_s, segment.b_end_s) == pytest.approx((3.4, 11.4), abs=0.3)
+
+
+def test_an_intro_that_many_share_makes_no_duplicates(house: House, tmp_path: Path) -> None:
+    def episode(seed: int) -> Path:
+        own = (
+            f"gradients=seed={seed}:speed=0.2:n=3:c0=#{seed * 37 % 256:02x}f0f0:c1=#101010:c2=#a0{seed:02x}20"
+        )
+        return cut_together(
+            tmp_path / f"episode{seed}.mp4", (*SHOTS[:2], (own, 2.0), (f"life=seed={seed}", 4.0))
+        )
+
+    for seed in range(1, 7):
+        house.inspect(episode(seed))
+    status = house.status("episode1.mp4")
+    assert status.duplicates == ()
+    assert {(each.key, each.verdict) for each in status.common} == {
+        (f"episode{seed}.mp4", Verdict.COMMON) for seed in range(2, 7)
+    }
 
 
 def test_the_order_of_arrival_changes_nothing(house: House, films: dict[str, Path]) -> None:

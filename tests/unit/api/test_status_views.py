@@ -60,6 +60,25 @@ def test_any_key_is_found_by_path_and_by_query(source: FakeSource, client: Flask
         assert (answer.status_code, answer.get_json()["key"]) == (200, key)
 
 
+def test_common_material_is_counted_and_listed_when_asked_for(
+    source: FakeSource, client: FlaskClient
+) -> None:
+    segments = (Segment(0.0, 4.0, 0.0, 4.0, 0.9),)
+    partial, common = (
+        DuplicateStatus(n, "videos", verdict.value, verdict, 0.9, 1.0, segments, Evidence())
+        for n, verdict in enumerate((Verdict.PARTIAL, Verdict.COMMON), 8)
+    )
+    source.put("a", State.DONE, duplicates=(partial,), common=(common,))
+    for address in ("/status/a", "/status?key=a"):
+        document = client.get(address).get_json()
+        assert ([d["key"] for d in document["duplicates"]], document["total_common"]) == (["partial"], 1)
+    for address in ("/status/a?common=true", "/status?key=a&common=true"):
+        assert [d["verdict"] for d in client.get(address).get_json()["duplicates"]] == ["partial", "common"]
+    (listed,) = client.get("/status?common=true").get_json()["videos"]
+    assert len(listed["duplicates"]) == 2
+    assert client.get("/status?common=yes").status_code == 400
+
+
 def test_the_document_says_everything_in_the_words_of_the_documentation(
     source: FakeSource, client: FlaskClient
 ) -> None:
@@ -109,6 +128,7 @@ def test_the_document_says_everything_in_the_words_of_the_documentation(
                 "links": {"status": "/status/b/%C3%A9%3F.mp4"},
             }
         ],
+        "total_common": 0,
         "media": {
             "container": "mp4",
             "duration_s": 10.0,
