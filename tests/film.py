@@ -72,6 +72,21 @@ def copies(film: Path, folder: Path, count: int) -> list[Path]:
     ]
 
 
+def episodes(folder: Path, count: int) -> list[Path]:
+    """Films that share their first five seconds, and nothing else."""
+    return [
+        cut_together(
+            folder / f"episode{n}.mp4",
+            (
+                *SHOTS[:2],
+                (f"gradients=seed={n}:speed=0.2:n=3:c0=#{n * 37:02x}f0f0:c1=#101010:c2=#a0{n:02x}20", 2.0),
+                (f"life=seed={n}", 4.0),
+            ),
+        )
+        for n in range(1, count + 1)
+    ]
+
+
 BrokenFile = Callable[[Path], Path]
 
 

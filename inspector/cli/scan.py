@@ -22,11 +22,12 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from inspector.cli.tables import harmless, make_console, make_table, name_cell
 from inspector.errors import Interrupted, MediaRejected, ToolFailed
 from inspector.model import Progress as Advance
+from inspector.model import Verdict
 from inspector.settings import Settings
 from inspector.stack import check_ffmpeg, embedded_postgres, join_stack
 from inspector.store import Database, migrate
 from inspector.wiring.adapters import make_database
-from inspector.worker.scan import Scan, ScanMatch, ScannedFile
+from inspector.worker.scan import Scan, ScanMatch, ScannedFile, label_common
 
 #: Files in a folder that are looked at; files that are named one by one are always looked at.
 VIDEO_SUFFIXES: Final = frozenset({
@@ -71,6 +72,7 @@ class Found:
     type=click.FloatRange(0, 1),
     help="Leave out matches below it.  [default: from the settings]",
 )
+@click.option("--common", is_flag=True, help="List also who shares only what many unrelated videos share.")
 @click.option("--output", type=click.File("w", lazy=True), help="Write there instead of to standard output.")
 @click.pass_obj
 def scan(
@@ -79,6 +81,7 @@ def scan(
     against: tuple[Path, ...],
     form: str,
     min_score: float | None,
+    common: bool,
     output: TextIO | None,
 ) -> None:
     """Find duplicates among local video files and folders. Nothing is uploaded, moved or deleted.
@@ -99,8 +102,15 @@ def scan(
     with _database(join_stack(settings)) as db, _bars() as progress:
         runner = _Runner(Scan(db, settings), settings.workers, progress)
         names = {found.path: found.name for found in [*references, *queries]}
-        matches = runner.run(queries, references if against else None)
-        rows = [row for match in matches if match.match.score >= least for row in rows_of(match, names)]
+        found = runner.run(queries, references if against else None)
+        matches = label_common(
+            [pair for pair in found if pair.match.score >= least], least=settings.common_from
+        )
+        shown = [pair for pair in matches if common or pair.match.verdict is not Verdict.COMMON]
+        rows = [row for pair in shown for row in rows_of(pair, names)]
+    if len(shown) < len(matches):
+        hidden = len(matches) - len(shown)
+        click.echo(f"{hidden} pairs share only common material: --common lists them", err=True)
     _WRITERS[form](rows, output or sys.stdout)
     if runner.rejected:
         sys.exit(3)

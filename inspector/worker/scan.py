@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inspector.errors import MediaRejected, RejectReason
-from inspector.model import Library, Match, identical_match
+from inspector.model import Library, Match, Verdict, identical_match
 from inspector.settings import Settings
 from inspector.store import Database, contents
+from inspector.store.common import Kin, find_common
 from inspector.worker.inspect import Cancelled, OnProgress, examine, search, store_content
 
 
@@ -88,6 +89,26 @@ class Scan:
             else:
                 found.append((pair.content_a, pair.match.flipped()))
         return found
+
+
+def label_common(pairs: Sequence[ScanMatch], *, least: int) -> list[ScanMatch]:
+    """The same pairs, with the verdict `common` where it is due (see `inspector.store.common`)."""
+    found: dict[int, dict[int, Match]] = {}
+    kin: set[Kin] = set()
+    for pair in pairs:
+        query, reference, match = pair.query, pair.reference, pair.match
+        found.setdefault(query.content_id, {})[reference.content_id] = match
+        found.setdefault(reference.content_id, {})[query.content_id] = match.flipped()
+        if match.verdict is not Verdict.PARTIAL:
+            part, whole = sorted((query, reference), key=lambda file: (file.duration_s, file.content_id))
+            kin.add(Kin(whole.content_id, part.content_id, match.verdict))
+    common = {one: find_common(one, list(others.items()), kin, least=least) for one, others in found.items()}
+    return [
+        replace(pair, match=replace(pair.match, verdict=Verdict.COMMON))
+        if pair.reference.content_id in common[pair.query.content_id]
+        else pair
+        for pair in pairs
+    ]
 
 
 def _sha256(path: Path) -> bytes:

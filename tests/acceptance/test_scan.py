@@ -16,7 +16,7 @@ import pytest
 from inspector.cli.scan import COLUMNS
 from tests.acceptance.conftest import MakeMachine
 from tests.acceptance.machine import Machine
-from tests.film import copies
+from tests.film import copies, episodes
 from tests.services import wait_until
 
 Row = dict[str, Any]
@@ -129,6 +129,15 @@ def test_least_scores_leave_out_weaker_matches(scanner: Machine, library: Path) 
     rows = rows_of(scanner.run("scan", library, "--min-score", "1", "--format", "json").stdout)
     assert all(row["score"] == 1 for row in rows)
     assert rows
+
+
+def test_an_intro_is_no_duplicate_and_is_listed_when_asked_for(scanner: Machine, tmp_path: Path) -> None:
+    episodes(tmp_path, 6)
+    done = scanner.run("scan", tmp_path, "--format", "json")
+    assert rows_of(done.stdout) == []
+    assert "15 pairs share only common material" in done.stderr
+    listed = pairs_of(rows_of(scanner.run("scan", tmp_path, "--format", "json", "--common").stdout))
+    assert (len(listed), set(listed.values())) == (15, {"common"})
 
 
 def test_an_unknown_path_is_a_wrong_command_line(scanner: Machine, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from inspector.worker.attempt import Attempts
 from inspector.worker.heartbeat import Heartbeat
 from inspector.worker.ingest import Ingest
 from inspector.worker.inspect import Inspection, examine
-from tests.film import BROKEN, SHOTS, copies, cut_together, cuts_of
+from tests.film import BROKEN, copies, cut_together, cuts_of, episodes
 from tests.services import Endpoint, Places, places_at
 
 
@@ -105,20 +105,12 @@ def test_an_edited_copy_and_a_clip_are_found_from_both_sides(house: House, films
 
 
 def test_an_intro_that_many_share_makes_no_duplicates(house: House, tmp_path: Path) -> None:
-    def episode(seed: int) -> Path:
-        own = (
-            f"gradients=seed={seed}:speed=0.2:n=3:c0=#{seed * 37 % 256:02x}f0f0:c1=#101010:c2=#a0{seed:02x}20"
-        )
-        return cut_together(
-            tmp_path / f"episode{seed}.mp4", (*SHOTS[:2], (own, 2.0), (f"life=seed={seed}", 4.0))
-        )
-
-    for seed in range(1, 7):
-        house.inspect(episode(seed))
+    for path in episodes(tmp_path, 6):
+        house.inspect(path)
     status = house.status("episode1.mp4")
     assert status.duplicates == ()
     assert {(each.key, each.verdict) for each in status.common} == {
-        (f"episode{seed}.mp4", Verdict.COMMON) for seed in range(2, 7)
+        (f"episode{n}.mp4", Verdict.COMMON) for n in range(2, 7)
     }
 
 
