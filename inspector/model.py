@@ -134,6 +134,19 @@ class MediaInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Essence:
+    """What the chosen streams of a file hold, undecoded: the same in every container of the same packets.
+
+    digest: sha256 of codecs, sizes, rotation and packets.  packet_times_ms: when packets evenly spread over
+    the streams are presented, from the container's start.  duration_ms: what the container declares.
+    """
+
+    digest: bytes
+    packet_times_ms: tuple[int, ...]
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class FrameBatch:
     """Consecutive decoded frames. times_s: (n,) float64; luma: (n, 36, 64) uint8, full range not assumed."""
 
@@ -226,6 +239,7 @@ class Evidence:
     """How much each kind of evidence speaks for a match; counts, and its share of the score.
 
     cuts, frames, sounds: agreeing items.  absolute_cuts: cuts at equal absolute times in both contents.
+    identical_streams: the same packets in another container.
     weights: what each kind contributed, by name (natural-log likelihood ratios).
     """
 
@@ -234,6 +248,7 @@ class Evidence:
     sounds: int = 0
     absolute_cuts: int = 0
     identical_bytes: bool = False
+    identical_streams: bool = False
     weights: dict[str, float] = field(default_factory=dict)
 
 

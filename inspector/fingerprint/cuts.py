@@ -58,9 +58,11 @@ def looks_of(luma: ByteArray) -> Looks:
 
     luma: (n, 36, 64).  Returns (n, 576) float32; a flat frame becomes all zeros.
     """
-    small = luma.reshape(-1, 18, 2, 32, 2).astype(np.float32).mean(axis=(2, 4)).reshape(-1, 576)
+    rows = luma[:, ::2].astype(np.uint16) + luma[:, 1::2]
+    small = (rows[:, :, ::2] + rows[:, :, 1::2]).reshape(-1, 576).astype(np.float32) / np.float32(4)
     small -= small.mean(axis=1, keepdims=True)
-    return np.asarray(small / (small.std(axis=1, keepdims=True) + GAIN_FLOOR), dtype=np.float32)
+    deviation = np.sqrt((small * small).mean(axis=1, keepdims=True))
+    return np.asarray(small / (deviation + GAIN_FLOOR), dtype=np.float32)
 
 
 def difference(a: Looks, b: Looks) -> NDArray[np.float32]:

@@ -1,7 +1,8 @@
 """The eyes and ears: what a file is, and what can be seen and heard in it."""
 
 from inspector.media.decode import Decoded, decode_media
+from inspector.media.essence import read_essence
 from inspector.media.probe import probe_media
 from inspector.media.tool import ToolLimits, run_tool
 
-__all__ = ["Decoded", "ToolLimits", "decode_media", "probe_media", "run_tool"]
+__all__ = ["Decoded", "ToolLimits", "decode_media", "probe_media", "read_essence", "run_tool"]

@@ -35,6 +35,10 @@ PIPE_BYTES: Final = 2**20
 #: and waking a reader for each of them cost 10 % of decoding 480p.
 PACE_S: Final = 0.02
 BUSY_BYTES: Final = 2**14  # a pipe that held so much is read again at once; a pipe may be 64 KiB only
+#: A program that pours out whole files would wait for us most of the time: while a pipe fills so far within a
+#: pause, pauses get shorter, down to this.
+FLOOD_BYTES: Final = 2**16
+FLOOD_PACE_S: Final = 0.001
 CANCEL_PACE_S: Final = 0.1
 TERM_GRACE_S: Final = 1.0
 STDERR_BYTES: Final = 16 * 1024
@@ -249,16 +253,20 @@ def _pump(process: subprocess.Popen[bytes], pipes: Mapping[str, _Pipe], watch: _
     """Feed the sinks until the program has ended and its pipes are empty."""
     ended = False
     busy = False
+    pace_s = PACE_S
     with _end_of(process) as wait_for_end:
         while busy or not ended:
             watch.check()
-            if not ended and wait_for_end(0 if busy else PACE_S):
+            if not ended and wait_for_end(0 if busy else pace_s):
                 ended = True
                 _kill_group(process)  # whoever it left behind would keep the pipes open
             held = {name: pipe.pass_on() for name, pipe in pipes.items()}
             if any(count for name, count in held.items() if name != "stderr"):
                 watch.progressed()
-            busy = max(held.values()) >= (1 if ended else BUSY_BYTES)
+            most = max(held.values())
+            if not busy:
+                pace_s = max(pace_s / 2, FLOOD_PACE_S) if most >= FLOOD_BYTES else min(pace_s * 2, PACE_S)
+            busy = most >= (1 if ended else BUSY_BYTES)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from inspector.model import ALGORITHM, Fingerprint, FloatArray, Library, MediaInfo
+from inspector.model import ALGORITHM, Essence, Fingerprint, FloatArray, Library, MediaInfo
 from inspector.store.tables import ContentRow, LandmarkRow, MatchRow
 
 _TIMES: Final = ("frame_times_s", "sound_times_s")
@@ -39,6 +39,7 @@ class StoredContent:
     id: int
     sha256: bytes
     fingerprint: Fingerprint
+    essence: Essence | None = None
 
 
 def find(tx: Session, library: Library, sha256: bytes) -> KnownContent | None:
@@ -51,10 +52,22 @@ def find(tx: Session, library: Library, sha256: bytes) -> KnownContent | None:
     return None if row is None else KnownContent(row.id, row.duration_s, row.searched)
 
 
-def save(tx: Session, library: Library, sha256: bytes, media: MediaInfo, seen: Fingerprint) -> int:
-    """Upsert a content with its fingerprint; its matches are to be searched anew. Returns its id."""
+def save(
+    tx: Session,
+    library: Library,
+    sha256: bytes,
+    media: MediaInfo,
+    seen: Fingerprint,
+    essence: Essence | None = None,
+) -> int:
+    """Upsert a content with its fingerprint; its matches are to be searched anew. Returns its id.
+
+    essence: None if nobody could tell for sure.
+    """
     values: dict[str, Any] = {
         "media": asdict(media),
+        "essence": essence.digest if essence else None,
+        "packet_times_ms": list(essence.packet_times_ms) if essence else None,
         "algorithm": seen.algorithm,
         "duration_s": seen.duration_s,
         "truncated": seen.truncated,
@@ -72,7 +85,23 @@ def load(tx: Session, content_ids: Collection[int]) -> dict[int, StoredContent]:
     rows = tx.scalars(
         select(ContentRow).where(ContentRow.id.in_(content_ids), ContentRow.algorithm == ALGORITHM)
     )
-    return {row.id: StoredContent(row.id, row.sha256, _fingerprint(row)) for row in rows}
+    return {row.id: StoredContent(row.id, row.sha256, _fingerprint(row), _essence(row)) for row in rows}
+
+
+def with_essence(tx: Session, library: Library, digest: bytes) -> list[int]:
+    """The whole contents, none of them cut off, that hold these streams; the oldest first."""
+    return list(
+        tx.scalars(
+            select(ContentRow.id)
+            .where(
+                ContentRow.essence == digest,
+                ContentRow.library == library,
+                ContentRow.algorithm == ALGORITHM,
+                ContentRow.truncated.is_(False),
+            )
+            .order_by(ContentRow.id)
+        )
+    )
 
 
 def mark_searched(tx: Session, content_id: int) -> None:
@@ -148,3 +177,10 @@ def _fingerprint(row: ContentRow) -> Fingerprint:
         algorithm=row.algorithm,
         **unpack(row.samples),
     )
+
+
+def _essence(row: ContentRow) -> Essence | None:
+    duration_s = media_of(row).duration_s
+    if row.essence is None or row.packet_times_ms is None or duration_s is None:
+        return None
+    return Essence(row.essence, tuple(row.packet_times_ms), round(duration_s * 1000))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import func
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -41,6 +41,22 @@ def save(tx: Session, pairs: Sequence[Pair]) -> None:
         }
         statement = insert(MatchRow).values(content_a=pair.content_a, content_b=pair.content_b, **values)
         tx.execute(statement.on_conflict_do_update(index_elements=["content_a", "content_b"], set_=values))
+
+
+def seen_from(tx: Session, content_id: int) -> dict[int, Match]:
+    """All stored matches of a content, as seen from it, by the other's id."""
+    rows = tx.scalars(
+        select(MatchRow).where(
+            or_(MatchRow.content_a == content_id, MatchRow.content_b == content_id),
+            MatchRow.algorithm == ALGORITHM,
+        )
+    )
+    return {
+        (row.content_b if row.content_a == content_id else row.content_a): (
+            match_of(row) if row.content_a == content_id else match_of(row).flipped()
+        )
+        for row in rows
+    }
 
 
 def match_of(row: MatchRow) -> Match:

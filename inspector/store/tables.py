@@ -114,6 +114,8 @@ class ContentRow(Base):
     library: Mapped[int] = mapped_column(SmallInteger)
     sha256: Mapped[bytes]
     media: Mapped[dict[str, Any]]
+    essence: Mapped[bytes | None]  # the same for the same streams in other containers
+    packet_times_ms: Mapped[list[int] | None] = mapped_column(ARRAY(Integer()))
 
     algorithm: Mapped[int]
     duration_s: Mapped[float]
@@ -126,7 +128,10 @@ class ContentRow(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
-    __table_args__ = (UniqueConstraint("library", "sha256", name="contents_library_sha256"),)
+    __table_args__ = (
+        UniqueConstraint("library", "sha256", name="contents_library_sha256"),
+        Index("contents_essence", "essence", "library", postgresql_where=text("essence IS NOT NULL")),
+    )
 
 
 class LandmarkRow(Base):

@@ -7,10 +7,10 @@ at the same moment the later to commit then always sees the earlier, so no pair 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import structlog
 from sqlalchemy.orm import Session
@@ -19,9 +19,10 @@ from inspector.aws.bucket import Bucket
 from inspector.errors import Interrupted, MediaRejected, RejectReason, ScratchFull
 from inspector.fingerprint import Fingerprinter
 from inspector.matching import compare, find_candidates, make_landmarks, query_landmarks
-from inspector.media import decode_media, probe_media
+from inspector.matching.identity import displace, displace_match, displacement_ms, match_streams
+from inspector.media import decode_media, probe_media, read_essence
 from inspector.metrics import CANDIDATES, MATCHES, MEDIA_SECONDS, STEP_SECONDS
-from inspector.model import Fingerprint, Lease, Library, MediaInfo, Progress
+from inspector.model import Essence, Fingerprint, Lease, Library, Match, MediaInfo, Progress
 from inspector.settings import Settings
 from inspector.store import Database, contents, jobs, landmarks, matches
 from inspector.store.contents import KnownContent, StoredContent
@@ -31,9 +32,11 @@ from inspector.worker.scratch import scratch_folder
 log = structlog.get_logger(__name__)
 
 _LOADED_AT_ONCE: Final = 16  # fingerprints in memory while candidates are compared
+_ESSENCE_SHARE: Final = 0.02  # of an inspection's time, while packets are read
 
 Cancelled = Callable[[], bool]  # asked often; true, or an error of its own, ends the inspection
 OnProgress = Callable[[Progress], None]
+Recall = Callable[[Essence], Fingerprint | None]
 
 
 class Inspection:
@@ -71,10 +74,16 @@ class Inspection:
             if known is not None:
                 log.info("content_known", key=lease.key)
                 return known
-            media, seen = examine(path, self._settings, cancelled=cancelled, on_progress=on_progress)
+            seen = examine(
+                path,
+                self._settings,
+                recall=recalling(self._db, Library.BUCKET),
+                cancelled=cancelled,
+                on_progress=on_progress,
+            )
         with timed("store"), self._db.begin() as tx:
             jobs.lock(tx, lease)
-            content = store_content(tx, Library.BUCKET, sha256, media, seen)
+            content = store_content(tx, Library.BUCKET, sha256, seen)
             jobs.name_content(tx, lease, content.id)
         return content
 
@@ -120,12 +129,44 @@ def _too_large(most_bytes: int) -> MediaRejected:
     return MediaRejected(RejectReason.TOO_LARGE_BYTES, f"the limit is {most_bytes} bytes")
 
 
+class Examined(NamedTuple):
+    """What a file is, what was seen and heard in it, and which streams it holds, if that is sure."""
+
+    media: MediaInfo
+    fingerprint: Fingerprint
+    essence: Essence | None
+
+
 def examine(
-    path: Path, settings: Settings, *, cancelled: Cancelled, on_progress: OnProgress
-) -> tuple[MediaInfo, Fingerprint]:
-    """Probe a file, then decode it once. Raises MediaRejected, or a ToolFailed."""
+    path: Path, settings: Settings, *, recall: Recall, cancelled: Cancelled, on_progress: OnProgress
+) -> Examined:
+    """Probe a file and read its packets; decode it only if nobody can recall a file with the same streams.
+
+    Raises MediaRejected, or a ToolFailed.
+    """
     with timed("probe"):
         media = probe_media(path, settings, cancelled=cancelled)
+    with timed("essence"):
+        essence = read_essence(
+            path, media, settings, on_progress=_part(on_progress, 0, _ESSENCE_SHARE), cancelled=cancelled
+        )
+        recalled = recall(essence) if essence else None
+    if recalled is not None:
+        log.info("streams_known")
+        return Examined(media, recalled, essence)
+    on_progress = _part(on_progress, _ESSENCE_SHARE, 1)
+    return Examined(media, _watch(path, media, settings, cancelled, on_progress), essence)
+
+
+def _part(on_progress: OnProgress, start: float, end: float) -> OnProgress:
+    """Reports the progress of one part of the work as that of the whole."""
+    return lambda progress: on_progress(Progress(start + (end - start) * progress.fraction, progress.eta_s))
+
+
+def _watch(
+    path: Path, media: MediaInfo, settings: Settings, cancelled: Cancelled, on_progress: OnProgress
+) -> Fingerprint:
+    """Decode a file once."""
     fingerprinter = Fingerprinter()
     with timed("decode"):
         decoded = decode_media(
@@ -139,16 +180,30 @@ def examine(
         )
     MEDIA_SECONDS.inc(decoded.duration_s)
     with timed("fingerprint"):
-        return media, fingerprinter.finish(decoded.duration_s, truncated=decoded.truncated)
+        return fingerprinter.finish(decoded.duration_s, truncated=decoded.truncated)
 
 
-def store_content(
-    tx: Session, library: Library, sha256: bytes, media: MediaInfo, seen: Fingerprint
-) -> KnownContent:
+def recalling(db: Database, library: Library) -> Recall:
+    """A function that finds the fingerprint of a whole content with the same streams, if there is one."""
+
+    def recall(essence: Essence) -> Fingerprint | None:
+        with db.begin() as tx:
+            ids = contents.with_essence(tx, library, essence.digest)[:_LOADED_AT_ONCE]
+            known = contents.load(tx, ids).values()
+        for content in sorted(known, key=lambda content: content.id):
+            displaced_ms = displacement_ms(content.essence, essence)
+            if displaced_ms is not None:
+                return displace(content.fingerprint, displaced_ms)
+        return None
+
+    return recall
+
+
+def store_content(tx: Session, library: Library, sha256: bytes, seen: Examined) -> KnownContent:
     """The first commit of an inspection: from now on other searches find this content."""
-    content_id = contents.save(tx, library, sha256, media, seen)
-    landmarks.replace(tx, library, content_id, make_landmarks(seen))
-    return KnownContent(content_id, seen.duration_s, searched=False)
+    content_id = contents.save(tx, library, sha256, seen.media, seen.fingerprint, seen.essence)
+    landmarks.replace(tx, library, content_id, make_landmarks(seen.fingerprint))
+    return KnownContent(content_id, seen.fingerprint.duration_s, searched=False)
 
 
 def search(
@@ -168,7 +223,10 @@ def search(
             mine = contents.load(tx, [content_id])[content_id]
             query = query_landmarks(mine.fingerprint)
             postings = landmarks.look_up(tx, library, content_id, query, among=among)
-        candidates = sorted(candidate.content_id for candidate in find_candidates(postings))
+            twins = _twins(tx, library, mine, among)
+            told = _told_by_twins(tx, mine, twins)
+        found = {candidate.content_id for candidate in find_candidates(postings)}
+        candidates = sorted(found.union(twin.id for twin in twins))
     pairs: list[Pair] = []
     for start in range(0, len(candidates), _LOADED_AT_ONCE):
         with timed("compare"), db.begin() as tx:
@@ -176,16 +234,55 @@ def search(
         for other in others.values():
             if cancelled():
                 raise Interrupted("the search was cancelled")
-            pairs.extend(compare_contents(mine, other))
+            if other.id in told:
+                pairs.append(_pair(mine, other, told[other.id]))
+            else:
+                pairs.extend(compare_contents(mine, other))
         CANDIDATES.inc(len(others))
     return pairs
+
+
+def _twins(
+    tx: Session, library: Library, mine: StoredContent, among: Collection[int] | None
+) -> list[StoredContent]:
+    """The other contents with the same streams at the same times."""
+    if mine.essence is None:
+        return []
+    ids = contents.with_essence(tx, library, mine.essence.digest)
+    others = contents.load(tx, [i for i in ids if i != mine.id and (among is None or i in among)])
+    return [c for c in others.values() if displacement_ms(mine.essence, c.essence) is not None]
+
+
+def _told_by_twins(tx: Session, mine: StoredContent, twins: Sequence[StoredContent]) -> dict[int, Match]:
+    """Matches of a content that need no comparison: with its twins, and those that a twin has.
+
+    Which of them hold for this content too is known; that there are no others is not.
+    """
+    told: dict[int, Match] = {}
+    for twin in twins:
+        displaced_ms = displacement_ms(twin.essence, mine.essence) or 0
+        if not told:
+            others = matches.seen_from(tx, twin.id).items()
+            told |= {i: displace_match(match, displaced_ms) for i, match in others}
+        told[twin.id] = match_streams(mine.fingerprint, twin.fingerprint, -displaced_ms)
+    return told
 
 
 def compare_contents(one: StoredContent, other: StoredContent) -> list[Pair]:
     """The match of two contents, if there is one; the same whichever of them came first."""
     a, b = sorted((one, other), key=lambda content: content.sha256)
+    displaced_ms = displacement_ms(a.essence, b.essence)
+    if displaced_ms is not None:
+        return [Pair(a.id, b.id, match_streams(a.fingerprint, b.fingerprint, displaced_ms))]
     match = compare(a.fingerprint, b.fingerprint)
     return [] if match is None else [Pair(a.id, b.id, match)]
+
+
+def _pair(one: StoredContent, other: StoredContent, match: Match) -> Pair:
+    """The match as it is stored. match: as seen from `one`."""
+    if one.sha256 < other.sha256:
+        return Pair(one.id, other.id, match)
+    return Pair(other.id, one.id, match.flipped())
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from inspector.model import Library, Match, Verdict, identical_match
 from inspector.settings import Settings
 from inspector.store import Database, contents
 from inspector.store.common import Kin, find_common
-from inspector.worker.inspect import Cancelled, OnProgress, examine, search, store_content
+from inspector.worker.inspect import Cancelled, OnProgress, examine, recalling, search, store_content
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,23 @@ class Scan:
         self._settings = settings
 
     def look_at(self, path: Path, *, cancelled: Cancelled, on_progress: OnProgress) -> ScannedFile:
-        """Fingerprint a file, unless its bytes are known. Raises MediaRejected, OSError or ToolFailed."""
+        """Fingerprint a file, unless its bytes or its streams are known.
+
+        Raises MediaRejected, OSError or ToolFailed.
+        """
         sha256 = _sha256(path)
         with self._db.begin() as tx:
             known = contents.find(tx, Library.SCAN, sha256)
         if known is None:
-            media, seen = examine(path, self._settings, cancelled=cancelled, on_progress=on_progress)
+            seen = examine(
+                path,
+                self._settings,
+                recall=recalling(self._db, Library.SCAN),
+                cancelled=cancelled,
+                on_progress=on_progress,
+            )
             with self._db.begin() as tx:
-                known = store_content(tx, Library.SCAN, sha256, media, seen)
+                known = store_content(tx, Library.SCAN, sha256, seen)
         return ScannedFile(path, known.id, known.duration_s)
 
     def matches(

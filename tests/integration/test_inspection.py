@@ -26,7 +26,7 @@ from inspector.worker.attempt import Attempts
 from inspector.worker.heartbeat import Heartbeat
 from inspector.worker.ingest import Ingest
 from inspector.worker.inspect import Inspection, examine
-from tests.film import BROKEN, copies, cut_together, cuts_of, episodes
+from tests.film import BROKEN, copies, cut_together, cuts_of, episodes, make
 from tests.services import Endpoint, Places, places_at
 
 
@@ -154,6 +154,65 @@ def test_the_same_bytes_again_are_done_without_decoding(
         1,
         True,
     )
+
+
+@pytest.mark.parametrize("container", ["mkv", "mov", "flv"])
+def test_the_same_streams_in_another_container_are_done_without_decoding(
+    house: House, films: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, container: str
+) -> None:
+    house.inspect(films["film"])
+    house.inspect(films["clip"])
+    remux = make(tmp_path / f"remux.{container}", "-i", str(films["film"]), "-c", "copy")
+    forbid_decoding(monkeypatch)
+    status = house.inspect(remux)
+    assert status.state is State.DONE
+    assert status.scene_cuts == pytest.approx(cuts_of(), abs=0.02)
+    assert house.others(remux.name) == {"film.mp4": "duplicate", "clip.mp4": "contained"}
+    assert house.others("clip.mp4") == {"film.mp4": "contained", remux.name: "contained"}
+    (found,) = (d for d in house.status("film.mp4").duplicates if d.key == remux.name)
+    assert (found.score, found.evidence.identical_streams, found.evidence.identical_bytes) == (1, True, False)
+
+
+def test_what_a_remux_matches_does_not_depend_on_who_was_decoded(
+    house: House, films: dict[str, Path], tmp_path: Path
+) -> None:
+    def scores() -> dict[tuple[str, str], object]:
+        return {
+            (key, d.key): (d.score, d.segments)
+            for key in ("film.mp4", "clip.mp4", "remux.mov")
+            for d in house.status(key).duplicates
+        }
+
+    remux = make(tmp_path / "remux.mov", "-i", str(films["film"]), "-c", "copy")
+    for path in (films["film"], films["clip"], remux):
+        house.inspect(path)
+    remux_last = scores()
+    with house.db.begin() as tx:
+        tx.execute(text("TRUNCATE videos, contents, landmarks, matches CASCADE"))
+    for path in (remux, films["clip"], films["film"]):
+        house.inspect(path)
+    assert scores() == remux_last
+
+
+def test_streams_shown_at_other_times_are_decoded(
+    house: House, films: dict[str, Path], tmp_path: Path
+) -> None:
+    house.inspect(films["film"])
+    slow = make(tmp_path / "slow.mp4", "-itsscale", "1.25", "-i", str(films["film"]), "-c", "copy")
+    assert house.inspect(slow).scene_cuts == pytest.approx([1.25 * cut for cut in cuts_of()], abs=0.02)
+    (found,) = house.status("film.mp4").duplicates
+    assert not found.evidence.identical_streams
+    assert found.speed == pytest.approx(1.25, abs=0.01)
+
+
+def test_the_fingerprint_of_a_file_that_is_cut_off_is_nobody_elses(
+    house: House, films: dict[str, Path], tmp_path: Path
+) -> None:
+    house.inspect(films["film"])
+    with house.db.begin() as tx:
+        tx.execute(text("UPDATE contents SET truncated = true, cuts_s = '{1}'"))
+    remux = make(tmp_path / "remux.mov", "-i", str(films["film"]), "-c", "copy")
+    assert house.inspect(remux).scene_cuts == pytest.approx(cuts_of(), abs=0.02)
 
 
 def test_a_removed_video_leaves_all_results_and_comes_back_without_decoding(
@@ -321,7 +380,7 @@ def test_twenty_copies_inspected_at_once_are_all_found_by_each_other(
 
 def look_once(monkeypatch: pytest.MonkeyPatch, film: Path, settings: Settings) -> None:
     """Copies have the same fingerprint: decode and compare one of them, and remember the answers."""
-    seen = examine(film, settings, cancelled=lambda: False, on_progress=lambda _: None)
+    seen = examine(film, settings, recall=lambda _: None, cancelled=lambda: False, on_progress=lambda _: None)
     match = compare(seen[1], seen[1])
     monkeypatch.setattr("inspector.worker.inspect.examine", lambda *_, **__: seen)
     monkeypatch.setattr("inspector.worker.inspect.compare", lambda *_: match)

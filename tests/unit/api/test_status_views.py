@@ -123,6 +123,7 @@ def test_the_document_says_everything_in_the_words_of_the_documentation(
                     "sounds": 0,
                     "absolute_cuts": 0,
                     "identical_bytes": False,
+                    "identical_streams": False,
                     "weights": {"cuts": 7.123457},
                 },
                 "links": {"status": "/status/b/%C3%A9%3F.mp4"},

@@ -56,6 +56,8 @@ def upgrade() -> None:
         sa.Column("library", sa.SmallInteger(), nullable=False),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
         sa.Column("media", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("essence", sa.LargeBinary(), nullable=True),
+        sa.Column("packet_times_ms", sa.ARRAY(sa.Integer()), nullable=True),
         sa.Column("algorithm", sa.Integer(), nullable=False),
         sa.Column("duration_s", sa.Double(), nullable=False),
         sa.Column("truncated", sa.Boolean(), nullable=False),
@@ -67,6 +69,13 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("library", "sha256", name="contents_library_sha256"),
+    )
+    op.create_index(
+        "contents_essence",
+        "contents",
+        ["essence", "library"],
+        unique=False,
+        postgresql_where=sa.text("essence IS NOT NULL"),
     )
     op.create_table(
         "landmarks",
@@ -206,6 +215,7 @@ def downgrade() -> None:
     op.drop_index("landmarks_token", table_name="landmarks", postgresql_include=["content_id", "time_ms"])
     op.drop_index("landmarks_content", table_name="landmarks")
     op.drop_table("landmarks")
+    op.drop_index("contents_essence", table_name="contents", postgresql_where=sa.text("essence IS NOT NULL"))
     op.drop_table("contents")
     op.execute("DROP FUNCTION announce_video, announce_content")
     op.execute("DROP SEQUENCE revisions")
