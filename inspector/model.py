@@ -25,7 +25,7 @@ FRAME_WIDTH: Final = 64
 SOUND_RATE_HZ: Final = 11025  # mono samples; musical content that survives re-encoding lies below 5 kHz
 
 #: Version of fingerprints, landmarks and scores together. Raise it whenever one of them changes its meaning.
-ALGORITHM: Final = 2
+ALGORITHM: Final = 3
 
 
 class State(StrEnum):
@@ -52,6 +52,16 @@ class Verdict(StrEnum):
     CONTAINED = "contained"
     PARTIAL = "partial"
     COMMON = "common"
+
+
+class View(IntEnum):
+    """What part of a picture a hash shows: all of it, its middle in portrait (or landscape) shape, or a
+    picture within the picture.
+    """
+
+    WHOLE = 0
+    CENTRE = 1
+    INSET = 2
 
 
 class Library(IntEnum):
@@ -132,6 +142,12 @@ class MediaInfo:
     audio_index: int | None = None
     bit_rate_bps: int | None = None
 
+    @property
+    def aspect(self) -> float:
+        """Width by height of the picture as it is shown upright, in pixels."""
+        sideways = self.rotation_deg in (90, 270)
+        return self.height / self.width if sideways else self.width / self.height
+
 
 @dataclass(frozen=True, slots=True)
 class FrameBatch:
@@ -151,6 +167,8 @@ class Fingerprint:
     motion_hashes: (f,) the same hash of what changed at each sampled frame within a second; 0: nothing did.
     sound_times_s, sound_hashes, sound_weight: (a,) audio sub-fingerprints; 32 bits each, and how much each
     says, 0..1 (float32; silence and steady noise say nothing).
+    view_frames, view_kinds, view_hashes, view_motion: (v,) parts of hashed frames, by kind, then frame: the
+    index of the frame (int32), which part (`View`, uint8; never WHOLE), and its hashes as of whole frames.
     """
 
     duration_s: float
@@ -162,6 +180,10 @@ class Fingerprint:
     sound_times_s: FloatArray
     sound_hashes: SoundArray
     sound_weight: NDArray[np.float32]
+    view_frames: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    view_kinds: ByteArray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    view_hashes: HashArray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    view_motion: HashArray = field(default_factory=lambda: np.zeros(0, np.uint64))
     truncated: bool = False
     algorithm: int = ALGORITHM
 

@@ -126,7 +126,7 @@ def examine(
     """Probe a file, then decode it once. Raises MediaRejected, or a ToolFailed."""
     with timed("probe"):
         media = probe_media(path, settings, cancelled=cancelled)
-    fingerprinter = Fingerprinter()
+    fingerprinter = Fingerprinter(media.aspect)
     with timed("decode"):
         decoded = decode_media(
             path,
