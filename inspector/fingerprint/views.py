@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -25,8 +26,10 @@ LEAST_WIDE: Final = 0.75
 LEAST_CENTRE: Final = 8  # pixels: as many as there are waves in a hash
 #: An inset is looked for in so many hashed frames together: 8 s.
 WINDOW: Final = 40
-#: Centres are kept of frames whose novelty none within so many seconds exceeds; about one a second.
+#: Centres are kept of frames whose novelty none within so many seconds exceeds ...
 REACH_S: Final = 0.45
+#: ... and of others, so that hardly ever so many seconds go without.
+MOST_GAP_S: Final = 1.4
 
 
 class Views(NamedTuple):
@@ -65,8 +68,8 @@ class ViewHasher:
         parts = [_none(), *self._insets]
         if self._centres:
             hashes, motion = (np.concatenate(column) for column in zip(*self._centres, strict=True))
-            peaks = _peaks(times_s, novelty)
-            parts.insert(0, _views(View.CENTRE, peaks, hashes[peaks], motion[peaks]))
+            kept = _without_gaps(times_s, _peaks(times_s, novelty))
+            parts.insert(0, _views(View.CENTRE, kept, hashes[kept], motion[kept]))
         return Views(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def _hash_insets(self, *, least: int) -> None:
@@ -126,6 +129,15 @@ def _peaks(times_s: FloatArray, novelty: NDArray[np.float32]) -> NDArray[np.intp
         kept[:-step] &= ~near | (novelty[:-step] >= novelty[step:])
         kept[step:] &= ~near | (novelty[step:] > novelty[:-step])
     return np.flatnonzero(kept)
+
+
+def _without_gaps(times_s: FloatArray, peaks: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The peaks, and between those far apart as many more frames as it takes, evenly."""
+    kept = [np.zeros(0, np.intp)]
+    for first, last in pairwise(np.union1d(peaks, [0, len(times_s) - 1])):
+        parts = max(int(np.ceil((times_s[last] - times_s[first]) / MOST_GAP_S)), 1)
+        kept.append(np.linspace(first, last, parts + 1).astype(np.intp))
+    return np.unique(np.concatenate(kept))
 
 
 def _views(kind: View, frames: NDArray[np.intp], hashes: HashArray, motion: HashArray) -> Views:
