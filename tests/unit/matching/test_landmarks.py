@@ -9,8 +9,8 @@ import pytest
 
 from inspector.matching import find_candidates, make_landmarks, query_landmarks
 from inspector.matching.hashes import VARIANTS, vary
-from inspector.matching.landmarks import COARSE_FRAMES, HANDFUL, HANDFUL_OF_FRAMES, KIND_SHIFT, Kind
-from inspector.model import Candidate, Fingerprint, Landmarks, Postings
+from inspector.matching.landmarks import COARSE_FRAMES, HANDFUL, KIND_SHIFT, Kind
+from inspector.model import MOST_CHECKED_BITS, Candidate, Fingerprint, Landmarks, Postings
 from tests.unit.matching.films import (
     cut_out,
     damaged,
@@ -28,14 +28,14 @@ INDEX = [make_landmarks(film) for film in FILMS]
 
 def look_up(query: Landmarks) -> Postings:
     """What a database would answer."""
-    rows = [
-        (token, query_ms, content, ms)
-        for content, landmarks in enumerate(INDEX)
-        for token, query_ms in zip(query.tokens.tolist(), query.times_ms.tolist(), strict=True)
-        for ms in landmarks.times_ms[landmarks.tokens == token].tolist()
-    ]
-    columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
-    return Postings(*columns)
+    columns = []
+    for content, landmarks in enumerate(INDEX):
+        here, there = np.nonzero(query.tokens[:, None] == landmarks.tokens)
+        alike = np.bitwise_count(query.checks[here] ^ landmarks.checks[there]) <= MOST_CHECKED_BITS
+        here, there = here[alike], there[alike]
+        ids = np.full(len(here), content)
+        columns.append((query.tokens[here], query.times_ms[here], ids, landmarks.times_ms[there]))
+    return Postings(*map(np.concatenate, zip(*columns, strict=True)))
 
 
 def candidates(query: Fingerprint) -> list[Candidate]:
@@ -66,7 +66,9 @@ def test_cuts_alone_find_a_copy_although_some_are_missing() -> None:
     thinned = without_cuts(damaged(mute(FILMS[7]), 1, bits=30), 5, share=0.2)
     landmarks = query_landmarks(thinned)
     cuts = landmarks.tokens >> KIND_SHIFT == Kind.CUTS
-    found = find_candidates(look_up(Landmarks(landmarks.tokens[cuts], landmarks.times_ms[cuts])))
+    found = find_candidates(
+        look_up(Landmarks(landmarks.tokens[cuts], landmarks.times_ms[cuts], landmarks.checks[cuts]))
+    )
     assert found[0].content_id == 7
 
 
@@ -79,7 +81,7 @@ def test_few_unrelated_films_are_candidates() -> None:
 @pytest.mark.parametrize("shot_s", [0.3, 4.0, 60.0])
 def test_at_most_two_landmarks_a_second_and_a_handful(duration_s: float, shot_s: float) -> None:
     count = len(make_landmarks(make_film(3, duration_s, shot_s=shot_s)).tokens)
-    assert count <= 2 * duration_s + 2 * HANDFUL_OF_FRAMES + COARSE_FRAMES + 2 * HANDFUL
+    assert count <= 2 * duration_s + 4 * HANDFUL + 2 * COARSE_FRAMES
 
 
 def test_landmarks_are_the_same_every_time_and_never_double() -> None:
@@ -110,7 +112,7 @@ def test_motion_finds_a_copy_whose_picture_is_beyond_recognition() -> None:
     film = replace(without_cuts(mute(FILMS[3]), 1, share=1.0), motion_hashes=FILMS[4].frame_hashes)
     other = replace(film, frame_hashes=FILMS[5].frame_hashes[: len(film.frame_hashes)])
     kept, asked = make_landmarks(film).tokens, query_landmarks(other).tokens
-    assert (np.isin(kept, asked) & (kept >> KIND_SHIFT == Kind.MOTION)).sum() >= 10
+    assert (np.isin(kept, asked) & (kept >> KIND_SHIFT == Kind.FINE_MOTION)).sum() >= 10
 
 
 def test_black_and_silence_make_no_landmark() -> None:
