@@ -10,6 +10,8 @@ Four sources, each sparse in the index and dense in the query, so that both need
   same moments in every copy; the query shows all its frames, and its own maxima also with each single bit
   turned over.
 - motion: the same of what moves at these frames; captions, logos and bars, which stand still, are not in it.
+  Parts of the picture (`model.View`) make the same tokens as whole ones, fewer of them, so that a crop or an
+  inset meets what it was taken from, whichever of the two is in the index.
 - sounds: most of a sub-fingerprint, kept at local maxima of its weight.
 
 A token is short, so that copies keep it, and many unrelated contents share it. Beside each stand 32 further
@@ -19,7 +21,7 @@ go no further.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from functools import cache
 from itertools import combinations, product
@@ -28,8 +30,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.matching.guises import seen_as
 from inspector.matching.hashes import VARIANTS, vary
-from inspector.model import Fingerprint, FloatArray, HashArray, IntArray, Landmarks
+from inspector.model import Fingerprint, FloatArray, HashArray, IntArray, Landmarks, View
 
 
 class Kind(IntEnum):
@@ -41,6 +44,13 @@ class Kind(IntEnum):
     SOUND = 4
     COARSE_MOTION = 5
     FINE_MOTION = 6
+
+
+class Nearly(NamedTuple):
+    """How many are also asked for with bits turned over, and how many bits at most."""
+
+    most: int
+    bits: int
 
 
 KIND_SHIFT: Final = 28
@@ -87,62 +97,68 @@ INTERVAL_S: Final = 0.06
 LONGEST_INTERVAL_S: Final = 120.0
 #: At most so many landmarks per second of video: of frames, motion and sounds the foremost are kept, of cuts
 #: those that the tokens themselves decide on. A content may always have a handful: short ones would be lost
-#: otherwise, and weigh nothing in an index of hours.
-FRAMES_PER_S: Final = 0.8
-MOTIONS_PER_S: Final = 0.4
+#: otherwise, and weigh nothing in an index of hours. Coarse tokens, which more unrelated contents share,
+#: get no more than that: a long content is found by its many fine ones.
+FRAMES_PER_S: Final = {
+    Kind.COARSE_FRAME: 0.0,
+    Kind.FINE_FRAME: 0.8,
+    Kind.COARSE_MOTION: 0.0,
+    Kind.FINE_MOTION: 0.4,
+}
 SOUNDS_PER_S: Final = 0.2
 CUTS_PER_S: Final = 0.15
 HANDFUL: Final = 12
-#: Coarse tokens, which unrelated contents share more often, are kept of the foremost frames of each content
-#: alone: a long one is found by its many fine ones.
-COARSE_FRAMES: Final = 12
 #: So many foremost frames, and sounds, of a query are also asked for with up to so many bits turned over.
 NEARLY: Final = {
-    Kind.COARSE_FRAME: (10, 2),
-    Kind.FINE_FRAME: (60, 1),
-    Kind.COARSE_MOTION: (8, 2),
-    Kind.SOUND: (60, 1),
+    Kind.COARSE_FRAME: Nearly(10, bits=2),
+    Kind.FINE_FRAME: Nearly(60, bits=1),
+    Kind.COARSE_MOTION: Nearly(8, bits=2),
+    Kind.SOUND: Nearly(60, bits=1),
 }
+#: Parts of the picture get this share of what the whole gets: few copies are crops or insets.
+VIEW_SHARES: Final = {View.WHOLE: 1.0, View.CENTRE: 0.25, View.INSET: 0.25}
 
 
 def make_landmarks(fingerprint: Fingerprint) -> Landmarks:
     """The landmarks by which the index knows a content: two a second at most, all kinds together."""
     f = fingerprint
-    most = {
-        Kind.FINE_FRAME: int(FRAMES_PER_S * f.duration_s) + HANDFUL,
-        Kind.FINE_MOTION: int(MOTIONS_PER_S * f.duration_s) + HANDFUL,
-        Kind.COARSE_FRAME: COARSE_FRAMES,
-        Kind.COARSE_MOTION: COARSE_FRAMES,
-    }
     sounds = _telling_sounds(f, int(SOUNDS_PER_S * f.duration_s) + HANDFUL)
-    return _gather(
-        [
-            _thinned(_cut_tokens(f.cuts_s, spread=False), int(CUTS_PER_S * f.duration_s) + HANDFUL),
-            *(_frame_tokens(f, kind, _telling_frames(f, most[kind])) for kind in FASTEST),
-            _sound_tokens(f, sounds),
-        ]
-    )
+    cuts = _thinned(_cut_tokens(f.cuts_s, spread=False), int(CUTS_PER_S * f.duration_s) + HANDFUL)
+    return _gather([cuts, *_kept_frames(f), _sound_tokens(f, sounds)])
+
+
+def _kept_frames(f: Fingerprint) -> Iterator[Tokens]:
+    """The foremost frames, and of each part of the picture the foremost frames that show it."""
+    for view, share in VIEW_SHARES.items():
+        seen = seen_as(f, view)
+        for kind, per_s in FRAMES_PER_S.items():
+            most = int(share * (per_s * f.duration_s + HANDFUL))
+            yield _frame_tokens(seen, kind, _telling_frames(seen, most))
 
 
 def query_landmarks(fingerprint: Fingerprint) -> Landmarks:
     """The landmarks to ask the index for: every frame, the foremost also nearly so; near-by intervals."""
     f = fingerprint
-    every = np.arange(len(f.frame_times_s))
-    nearly = {kind: _turned_over(kind, bits) for kind, (_, bits) in NEARLY.items()}
     audible = np.flatnonzero(f.sound_weight >= LEAST_QUERY_WEIGHT)
     return _gather(
         [
             _cut_tokens(f.cuts_s, spread=True),
-            *(_frame_tokens(f, kind, every) for kind in FASTEST),
-            *(
-                _frame_tokens(f, kind, _telling_frames(f, NEARLY[kind][0]), flips=flips)
-                for kind, flips in nearly.items()
-                if kind in FASTEST
-            ),
+            *_asked_frames(f),
             _sound_tokens(f, audible),
-            _sound_tokens(f, _telling_sounds(f, NEARLY[Kind.SOUND][0]), flips=nearly[Kind.SOUND]),
+            _sound_tokens(f, _telling_sounds(f, NEARLY[Kind.SOUND].most), flips=_turned_over(Kind.SOUND)),
         ]
     )
+
+
+def _asked_frames(f: Fingerprint) -> Iterator[Tokens]:
+    """All frames and parts of them as they are, the foremost also nearly so."""
+    for view, share in VIEW_SHARES.items():
+        seen = seen_as(f, view)
+        for kind in FASTEST:
+            yield _frame_tokens(seen, kind, np.arange(len(seen.frame_times_s)))
+            if kind in NEARLY:
+                telling = _telling_frames(seen, int(share * NEARLY[kind].most))
+                yield _frame_tokens(seen, kind, telling, flips=_turned_over(kind))
 
 
 class Tokens(NamedTuple):
@@ -162,7 +178,7 @@ def _gather(parts: Iterable[Tokens]) -> Landmarks:
 
 
 def _token(kind: Kind, payload: HashArray) -> IntArray:
-    """Kind and payload in one positive 32-bit number; payloads of more than 28 bits are mixed down to them."""
+    """Kind and payload in one positive 32-bit number; longer payloads are mixed down to 28 bits."""
     if kind is not Kind.SOUND:
         payload = _mix(payload) >> np.uint64(64 - KIND_SHIFT)
     return (payload | np.uint64(kind << KIND_SHIFT)).astype(np.int64)
@@ -176,10 +192,10 @@ def _mix(x: HashArray) -> HashArray:
 
 
 @cache
-def _turned_over(kind: Kind, most: int) -> HashArray:
-    """Masks of one bit of the token, or up to `most`."""
+def _turned_over(kind: Kind) -> HashArray:
+    """Masks of the bits to turn over in tokens of this kind."""
     bits = TOKEN_BITS.get(kind, range(SOUND_BITS))
-    chosen = (some for count in range(1, most + 1) for some in combinations(bits, count))
+    chosen = (some for count in range(1, NEARLY[kind].bits + 1) for some in combinations(bits, count))
     return np.array([_mask(some) for some in chosen], dtype=np.uint64)
 
 
@@ -208,7 +224,7 @@ def _packed(hashes: HashArray, bits: Sequence[int]) -> NDArray[np.uint32]:
     """These bits of each hash, side by side."""
     picked = (hashes[:, None] >> np.array(bits, dtype=np.uint64)) & np.uint64(1)
     places = np.uint64(1) << np.arange(len(bits), dtype=np.uint64)
-    return (picked * places).sum(axis=1).astype(np.uint32)
+    return np.asarray((picked * places).sum(axis=1), dtype=np.uint32)
 
 
 def _upright(hashes: HashArray, bits: np.uint64) -> HashArray:
@@ -231,7 +247,7 @@ def _telling_sounds(f: Fingerprint, most: int) -> NDArray[np.intp]:
 
 
 def _sound_tokens(f: Fingerprint, sounds: NDArray[np.intp], *, flips: HashArray = _AS_IT_IS) -> Tokens:
-    """One token for each sound and mask; the last sounds, behind which there is nothing to check, make none."""
+    """One token for each sound and mask; the last sounds, with nothing behind them to check, make none."""
     sounds = sounds[sounds + SOUND_LATER < len(f.sound_hashes)]
     low = f.sound_hashes[sounds].astype(np.uint64) & _mask(range(SOUND_BITS))
     tokens = _token(Kind.SOUND, (low[:, None] ^ flips).ravel())
@@ -267,7 +283,7 @@ def _quanta(intervals_s: FloatArray, *, spread: bool) -> list[HashArray]:
 def _thinned(tokens: Tokens, most: int) -> Tokens:
     """The `most` tokens whose scattered values are smallest: two copies then keep the same ones."""
     kept = np.sort(np.argsort(_mix(tokens.tokens.astype(np.uint64)), kind="stable")[:most])
-    return Tokens(*(column[kept] for column in tokens))
+    return Tokens(tokens.tokens[kept], tokens.checks[kept], tokens.times_s[kept])
 
 
 def _foremost(
