@@ -24,8 +24,11 @@ FRAME_HEIGHT: Final = 36  # pixels of the small frames that fingerprints are mad
 FRAME_WIDTH: Final = 64
 SOUND_RATE_HZ: Final = 11025  # mono samples; musical content that survives re-encoding lies below 5 kHz
 
+#: Of copies with equal tokens 99 in 100 differ in no more of their checked bits, of unrelated contents 15 do.
+MOST_CHECKED_BITS: Final = 10
+
 #: Version of fingerprints, landmarks and scores together. Raise it whenever one of them changes its meaning.
-ALGORITHM: Final = 2
+ALGORITHM: Final = 3
 
 
 class State(StrEnum):
@@ -52,6 +55,16 @@ class Verdict(StrEnum):
     CONTAINED = "contained"
     PARTIAL = "partial"
     COMMON = "common"
+
+
+class View(IntEnum):
+    """What part of a picture a hash shows: all of it, its middle in portrait (or landscape) shape, or a
+    picture within the picture.
+    """
+
+    WHOLE = 0
+    CENTRE = 1
+    INSET = 2
 
 
 class Library(IntEnum):
@@ -132,6 +145,12 @@ class MediaInfo:
     audio_index: int | None = None
     bit_rate_bps: int | None = None
 
+    @property
+    def aspect(self) -> float:
+        """Width by height of the picture as it is shown upright, in pixels."""
+        sideways = self.rotation_deg in (90, 270)
+        return self.height / self.width if sideways else self.width / self.height
+
 
 @dataclass(frozen=True, slots=True)
 class Essence:
@@ -164,6 +183,8 @@ class Fingerprint:
     motion_hashes: (f,) the same hash of what changed at each sampled frame within a second; 0: nothing did.
     sound_times_s, sound_hashes, sound_weight: (a,) audio sub-fingerprints; 32 bits each, and how much each
     says, 0..1 (float32; silence and steady noise say nothing).
+    view_frames, view_kinds, view_hashes, view_motion: (v,) parts of hashed frames, by kind, then frame: the
+    index of the frame (int32), which part (`View`, uint8; never WHOLE), and its hashes as of whole frames.
     """
 
     duration_s: float
@@ -175,16 +196,25 @@ class Fingerprint:
     sound_times_s: FloatArray
     sound_hashes: SoundArray
     sound_weight: NDArray[np.float32]
+    view_frames: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    view_kinds: ByteArray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    view_hashes: HashArray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    view_motion: HashArray = field(default_factory=lambda: np.zeros(0, np.uint64))
     truncated: bool = False
     algorithm: int = ALGORITHM
 
 
 @dataclass(frozen=True, slots=True)
 class Landmarks:
-    """Tokens for the inverted index. tokens: (n,) int64; times_ms: (n,) int64, where in the content."""
+    """Tokens for the inverted index; (n,) each.
+
+    tokens: int64, positive and below 2**31.  times_ms: int64, where in the content.  checks: uint32, further
+    bits; where tokens are equal, at most `MOST_CHECKED_BITS` of these may differ.
+    """
 
     tokens: IntArray
     times_ms: IntArray
+    checks: NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,15 @@ class Fingerprinter:
     """Collects a video's frames and sound, in order; memory stays at a few bytes per frame.
 
     Frames come by `add_frames`, mono samples at `SOUND_RATE_HZ` by `add_sound`, both from the container's
-    start; they may be interleaved in any way. `finish` once.
+    start; they may be interleaved in any way. `finish` once. aspect: width by height of the picture, which
+    the small frames do not tell.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, aspect: float = 16 / 9) -> None:
         self._pending: list[FrameBatch] = []
         self._pending_frames = 0
         self._window = _Window()
-        self._sampler = FrameSampler()
+        self._sampler = FrameSampler(aspect)
         self._sound = SoundHasher()
         self._cuts: list[float] = []
 
@@ -52,15 +53,19 @@ class Fingerprinter:
         """The fingerprint of all that was added."""
         self._work_off(least=1)
         self._judge(final=True)
-        frame_times, frame_hashes, novelty, motion = self._sampler.finish()
+        frames = self._sampler.finish()
         sound_times, sound_hashes, weight = self._sound.finish()
         return Fingerprint(
             duration_s=duration_s,
             cuts_s=np.array(self._cuts, dtype=np.float64),
-            frame_times_s=_rounded(frame_times),
-            frame_hashes=frame_hashes,
-            frame_novelty=_shortened(novelty),
-            motion_hashes=motion,
+            frame_times_s=_rounded(frames.times_s),
+            frame_hashes=frames.hashes,
+            frame_novelty=_shortened(frames.novelty),
+            motion_hashes=frames.motion,
+            view_frames=frames.views.frames,
+            view_kinds=frames.views.kinds,
+            view_hashes=frames.views.hashes,
+            view_motion=frames.views.motion,
             sound_times_s=_rounded(sound_times),
             sound_hashes=sound_hashes,
             sound_weight=_shortened(weight),
@@ -102,8 +107,9 @@ def _rounded(times_s: FloatArray) -> FloatArray:
 
 
 def _shortened(shares: NDArray[np.float32]) -> NDArray[np.float32]:
-    """16 bits each, which is plenty."""
-    return shares.astype(np.float16).astype(np.float32)
+    """16 bits each, of which the last five are 0: to a thirtieth of their value, which is plenty."""
+    bits = shares.astype(np.float16).view(np.uint16) & np.uint16(0xFFE0)
+    return bits.view(np.float16).astype(np.float32)
 
 
 class _Window:

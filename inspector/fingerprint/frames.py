@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.model import FRAME_HEIGHT, FRAME_WIDTH, ByteArray, HashArray
+from inspector.model import ByteArray, HashArray
 
 #: A row or column whose pixels stay within so many levels of each other, in all frames looked at, is border.
 BORDER_RANGE: Final = 14
@@ -37,16 +37,13 @@ class Box(NamedTuple):
     right: int
 
 
-WHOLE: Final = Box(0, FRAME_HEIGHT, 0, FRAME_WIDTH)
-
-
 def picture_box(luma: ByteArray) -> Box:
-    """Where the picture is, inside bars that are flat in all the frames together. luma: (n, 36, 64)."""
+    """Where the picture is, inside bars that are flat in all the frames together. luma: (n, h, w)."""
     low, high = luma.min(axis=0), luma.max(axis=0)
     rows = _inside(high.max(axis=1).astype(np.int16) - low.min(axis=1))
     columns = _inside(high.max(axis=0).astype(np.int16) - low.min(axis=0))
     if rows is None or columns is None:
-        return WHOLE
+        return Box(0, luma.shape[1], 0, luma.shape[2])
     return Box(*rows, *columns)
 
 

@@ -7,12 +7,13 @@ everywhere.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inspector.fingerprint.frames import hash_frames, hash_motion, novelty_of, picture_box
+from inspector.fingerprint.views import ViewHasher, Views
 from inspector.model import ByteArray, FloatArray, HashArray
 
 #: Seconds between hashed frames, and from a cut to the first: fresh shots start with coding artefacts.
@@ -24,10 +25,21 @@ GROUP: Final = 40
 MOTION_STEPS: Final = 5
 
 
-class FrameSampler:
-    """Takes judged frames in order, hashes some of them."""
+class SampledFrames(NamedTuple):
+    """The hashed frames: (f,) each, times in seconds; and views of them."""
 
-    def __init__(self) -> None:
+    times_s: FloatArray
+    hashes: HashArray
+    novelty: NDArray[np.float32]
+    motion: HashArray
+    views: Views
+
+
+class FrameSampler:
+    """Takes judged frames in order, hashes some of them; `aspect`: width by height of the picture."""
+
+    def __init__(self, aspect: float) -> None:
+        self._views = ViewHasher(aspect)
         self._next_s = -np.inf
         self._held_luma: list[ByteArray] = []
         self._last: ByteArray | None = None
@@ -52,14 +64,17 @@ class FrameSampler:
         if len(self._held_luma) >= GROUP:
             self._hash_group()
 
-    def finish(self) -> tuple[FloatArray, HashArray, NDArray[np.float32], HashArray]:
-        """Times (s), hashes, novelty and motion of the hashed frames."""
+    def finish(self) -> SampledFrames:
+        """What was made of all the frames."""
         self._hash_group()
-        return (
-            np.array(self._times, dtype=np.float64),
+        times = np.array(self._times, dtype=np.float64)
+        novelty = np.concatenate([np.zeros(0, np.float32), *self._novelty])
+        return SampledFrames(
+            times,
             np.concatenate([np.zeros(0, np.uint64), *self._hashes]),
-            np.concatenate([np.zeros(0, np.float32), *self._novelty]),
+            novelty,
             np.concatenate([np.zeros(0, np.uint64), *self._motion]),
+            self._views.finish(times, novelty),
         )
 
     def _hash_group(self) -> None:
@@ -70,7 +85,9 @@ class FrameSampler:
         first = luma[:1] if self._last is None else self._last[None]
         box = picture_box(luma)
         self._hashes.append(hash_frames(luma, box))
-        self._motion.append(hash_motion(luma, self._a_second_before(), box))
+        before = self._a_second_before()
+        self._motion.append(hash_motion(luma, before, box))
+        self._views.add(luma, before, box)
         self._novelty.append(novelty_of(luma, np.concatenate((first, luma[:-1]))))
         self._last = luma[-1]
         self._held_luma = []

@@ -1,5 +1,5 @@
 """Two contents seen along one line: what lies on what, how alike it is, and where the agreement begins and
-ends. The second content is given as it lies in the line's variant.
+ends. Both contents are given in the line's guise.
 """
 
 from __future__ import annotations

@@ -7,18 +7,17 @@ into one order before anything is computed, and the answer is turned round if ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from inspector.matching.alignment import match_cuts
 from inspector.matching.evidence import CUT_TOLERANCE_S, LineView, Stretch
-from inspector.matching.hashes import VARIANTS, vary
+from inspector.matching.guises import GUISES
 from inspector.matching.proposals import look_alike, propose_lines, sound_votes
 from inspector.matching.refinement import refine_line
 from inspector.matching.verdict import decide_verdict
-from inspector.model import Evidence, Fingerprint, HashArray, Match, Segment
+from inspector.model import Evidence, Fingerprint, Match, Segment
 
 #: The nats at which a pair is as likely a copy as not (they pay for the many lines tried and for the rarity
 #: of copies), and the nats that change the odds by e: observations are not quite independent.
@@ -26,7 +25,7 @@ EVEN_NATS: Final = 14.0
 NATS_PER_ODDS: Final = 3.0
 #: A match below this score is not told at all.
 LEAST_SCORE: Final = 0.02
-#: With so many nats on the untouched picture no mirrored or turned one is looked for.
+#: With so many nats no further guise is tried.
 ENOUGH_NATS: Final = 60.0
 #: Cuts at equal absolute times count as evidence from three on.
 ABSOLUTE_CUTS: Final = 3
@@ -49,42 +48,33 @@ def compare(a: Fingerprint, b: Fingerprint, *, offsets_ms: Sequence[int] = ()) -
     return match.flipped() if match else None
 
 
-def _order(f: Fingerprint) -> tuple[float, bytes, bytes, bytes]:
-    return f.duration_s, f.frame_hashes.tobytes(), f.sound_hashes.tobytes(), f.cuts_s.tobytes()
+def _order(f: Fingerprint) -> tuple[float, tuple[bytes, ...]]:
+    arrays = (f.frame_hashes, f.sound_hashes, f.cuts_s, f.motion_hashes, f.view_hashes)
+    return f.duration_s, tuple(array.tobytes() for array in arrays)
 
 
 def _compare(a: Fingerprint, b: Fingerprint) -> Match | None:
     """a: the shorter one."""
     found: list[Stretch] = []
-    lying = [_lie(b, variant) for variant in range(len(VARIANTS))]
     sounds = sound_votes(a, b)
-    for variant, other in enumerate(lying):
-        if variant and not look_alike(a, other):
+    for number, guise in enumerate(GUISES):
+        mine, theirs = guise.show_a(a), guise.show_b(b)
+        if number and not look_alike(mine, theirs):
             continue
-        for line in propose_lines(a, other, sounds, variant):
-            found += LineView(a, other, line).stretches()
+        for line in propose_lines(mine, theirs, sounds, number):
+            found += LineView(mine, theirs, line).stretches()
         if max((s.nats for s in found), default=0.0) >= ENOUGH_NATS:
             break
-    kept = _without_overlaps([_refined(a, lying[s.line.variant], s) for s in _without_overlaps(found)])
+    kept = _without_overlaps([_refined(a, b, s) for s in _without_overlaps(found)])
     return _match(a, b, kept) if kept else None
-
-
-def _lie(f: Fingerprint, variant: int) -> Fingerprint:
-    """The same content with its picture lying as `VARIANTS[variant]` says."""
-    return replace(
-        f, frame_hashes=vary(f.frame_hashes, variant), motion_hashes=_vary_motion(f.motion_hashes, variant)
-    )
-
-
-def _vary_motion(hashes: HashArray, variant: int) -> HashArray:
-    """Where nothing moves, nothing moves in a mirror either."""
-    return np.where(hashes != 0, vary(hashes, variant), hashes)
 
 
 def _refined(a: Fingerprint, b: Fingerprint, stretch: Stretch) -> Stretch:
     """The same stretch on the best line nearby, unless that says less."""
     if stretch.nats < REFINED_NATS:
         return stretch
+    guise = GUISES[stretch.line.guise]
+    a, b = guise.show_a(a), guise.show_b(b)
     line = refine_line(a, b, stretch.line, stretch.start_s, stretch.end_s)
     return max([*LineView(a, b, line).stretches(), stretch], key=lambda s: s.nats)
 

@@ -13,29 +13,27 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.matching.hashes import VARIANTS, distance
+from inspector.matching.guises import GUISES
+from inspector.matching.hashes import distance
 from inspector.model import Fingerprint, FloatArray, HashArray
 
-#: Natural logarithms of odds, guessed.
+#: Natural logarithm of odds, guessed.
 PRICE_OF_SPEED: Final = 3.0
-PRICE_OF_MIRROR: Final = 2.0
-PRICE_OF_TURN: Final = 4.0
 SAME_SPEED: Final = 0.004
 
 
 class Line(NamedTuple):
-    """b's time = speed · a's time + offset_s; `variant`: how b's picture lies (see `hashes.VARIANTS`)."""
+    """b's time = speed · a's time + offset_s, where both are seen in `GUISES[guise]`."""
 
     speed: float
     offset_s: float
-    variant: int = 0
+    guise: int = 0
 
     @property
     def price_nats(self) -> float:
-        """Log odds against such a line: most copies keep their speed, few are mirrored, fewer turned."""
-        turned, flipped, _ = VARIANTS[self.variant]
+        """Log odds against such a line: most copies keep their speed, and most show all of the picture."""
         price = PRICE_OF_SPEED if abs(self.speed - 1) > SAME_SPEED else 0.0
-        return price + (PRICE_OF_TURN if turned or flipped else PRICE_OF_MIRROR if self.variant else 0.0)
+        return price + GUISES[self.guise].price_nats
 
 
 class Votes(NamedTuple):
@@ -99,10 +97,10 @@ def motion_freshness(f: Fingerprint) -> NDArray[np.float32]:
     return np.minimum(1, turned / 31)
 
 
-def propose_lines(a: Fingerprint, b: Fingerprint, sounds: Votes, variant: int) -> list[Line]:
+def propose_lines(a: Fingerprint, b: Fingerprint, sounds: Votes, guise: int) -> list[Line]:
     """The most promising lines, best first; always among them: both start together.
 
-    b: as it lies in this variant.  sounds: what `sound_votes` says of a and b.
+    a, b: in this guise.  sounds: what `sound_votes` says of a and b.
     """
     votes = _join(_frame_votes(a, b), _motion_votes(a, b), sounds, _cut_votes(a, b))
     starts = np.arange(0, max(a.duration_s - WINDOW_S / 2, 1e-3), WINDOW_S / 2)
@@ -110,10 +108,10 @@ def propose_lines(a: Fingerprint, b: Fingerprint, sounds: Votes, variant: int) -
     for start in starts:
         inside = (votes.a_s >= start) & (votes.a_s < start + WINDOW_S)
         middle = min(start + WINDOW_S / 2, a.duration_s / 2) if len(starts) == 1 else start + WINDOW_S / 2
-        scored += _peaks(Votes(*(x[inside] for x in votes)), middle, variant)
+        scored += _peaks(Votes(*(x[inside] for x in votes)), middle, guise)
     scored.sort(key=lambda item: (-item[0], item[1]))
     lines = _distinct([line for _, line in scored], a.duration_s)
-    return [*lines, Line(1.0, 0.0, variant)]
+    return [*lines, Line(1.0, 0.0, guise)]
 
 
 def look_alike(a: Fingerprint, b: Fingerprint) -> bool:
@@ -204,7 +202,7 @@ def _strongest(votes: Votes) -> Votes:
     return Votes(*(x[kept] for x in votes))
 
 
-def _peaks(votes: Votes, middle_s: float, variant: int) -> list[tuple[float, Line]]:
+def _peaks(votes: Votes, middle_s: float, guise: int) -> list[tuple[float, Line]]:
     """The strongest lines of one window, with their votes. Offsets are measured at the window's middle, so
     that a slightly wrong speed hardly moves them."""
     if not len(votes.weight):
@@ -214,7 +212,7 @@ def _peaks(votes: Votes, middle_s: float, variant: int) -> list[tuple[float, Lin
     left = vote > 0
     for k in np.lexsort((at, speed, -vote)):
         if left[k]:
-            kept.append((float(vote[k]), Line(float(speed[k]), float(at[k] - speed[k] * middle_s), variant)))
+            kept.append((float(vote[k]), Line(float(speed[k]), float(at[k] - speed[k] * middle_s), guise)))
             left &= np.abs(at - at[k]) >= APART_S
         if len(kept) == LINES_PER_WINDOW:
             break

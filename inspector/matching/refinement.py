@@ -38,7 +38,7 @@ def _moved(line: Line, pivot_s: float, shift_s: float, stretching: float) -> Lin
     if abs(speed - 1) <= SAME_SPEED / 4:
         speed = 1.0
     at_pivot = line.speed * pivot_s + line.offset_s + shift_s
-    return Line(speed, at_pivot - speed * pivot_s, line.variant)
+    return Line(speed, at_pivot - speed * pivot_s, line.guise)
 
 
 def _distance(line: Line, other: Line, pivot_s: float) -> float:
@@ -63,7 +63,7 @@ def _fitted_to_cuts(a: Fingerprint, b: Fingerprint, line: Line, start_s: float, 
         return line
     here, there = mine[i], b.cuts_s[j]
     speed = _speed_of_cuts(here, there, line.speed)
-    return Line(speed, float(np.median(there - speed * here)), line.variant)
+    return Line(speed, float(np.median(there - speed * here)), line.guise)
 
 
 def _speed_of_cuts(here: FloatArray, there: FloatArray, usual: float) -> float:

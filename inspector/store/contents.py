@@ -19,7 +19,8 @@ from inspector.store.tables import ContentRow, LandmarkRow, MatchRow
 
 _TIMES: Final = ("frame_times_s", "sound_times_s")
 _SHARES: Final = ("frame_novelty", "sound_weight")
-_HASHES: Final = ("frame_hashes", "motion_hashes", "sound_hashes")
+_HASHES: Final = ("frame_hashes", "motion_hashes", "sound_hashes", "view_hashes", "view_motion")
+_COUNTS: Final = ("view_frames", "view_kinds")
 _media_type: Final = TypeAdapter(MediaInfo)
 
 
@@ -146,9 +147,10 @@ def media_of(row: ContentRow) -> MediaInfo:
 
 def pack(seen: Fingerprint) -> bytes:
     """The samples of a fingerprint in little room. Its times are whole milliseconds and its shares of 16 bits
-    (see `inspector.fingerprint`), so nothing is lost.
+    (see `inspector.fingerprint`), so nothing is lost. Hashes are kept as what differs from the one before.
     """
-    arrays: dict[str, Any] = {name: getattr(seen, name) for name in _HASHES}
+    arrays: dict[str, Any] = {name: _turned(getattr(seen, name)) for name in _HASHES}
+    arrays |= {name: np.diff(getattr(seen, name), prepend=getattr(seen, name)[:1] * 0) for name in _COUNTS}
     arrays |= {name: getattr(seen, name).astype(np.float16) for name in _SHARES}
     arrays |= {name: np.diff(_milliseconds(getattr(seen, name)), prepend=0) for name in _TIMES}
     buffer = io.BytesIO()
@@ -159,10 +161,16 @@ def pack(seen: Fingerprint) -> bytes:
 def unpack(samples: bytes) -> dict[str, Any]:
     """The arrays that `pack` packed, by their names in `Fingerprint`."""
     with np.load(io.BytesIO(samples), allow_pickle=False) as packed:
-        arrays: dict[str, Any] = {name: packed[name] for name in _HASHES}
+        arrays: dict[str, Any] = {name: np.bitwise_xor.accumulate(packed[name]) for name in _HASHES}
+        arrays |= {name: np.cumsum(packed[name], dtype=packed[name].dtype) for name in _COUNTS}
         arrays |= {name: packed[name].astype(np.float32) for name in _SHARES}
         arrays |= {name: np.cumsum(packed[name]) / 1000 for name in _TIMES}
     return arrays
+
+
+def _turned(hashes: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
+    """The bits of each hash that differ from the one before; from 0, of the first."""
+    return np.concatenate((hashes[:1], hashes[1:] ^ hashes[:-1]))
 
 
 def _milliseconds(times_s: FloatArray) -> NDArray[np.int32]:

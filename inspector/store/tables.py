@@ -139,14 +139,14 @@ class LandmarkRow(Base):
 
     __tablename__ = "landmarks"
 
-    token: Mapped[int] = mapped_column(BigInteger)
-    content_id: Mapped[int] = mapped_column(BigInteger)
+    token: Mapped[int] = mapped_column(Integer)
+    content_id: Mapped[int] = mapped_column(Integer)
     time_ms: Mapped[int] = mapped_column(Integer)
-    library: Mapped[int] = mapped_column(SmallInteger)
+    checked: Mapped[int] = mapped_column(Integer)
 
     __mapper_args__ = {"primary_key": [token, content_id, time_ms]}  # noqa: RUF012
     __table_args__ = (
-        Index("landmarks_token", "token", "library", postgresql_include=["content_id", "time_ms"]),
+        Index("landmarks_token", "token"),
         Index("landmarks_content", "content_id"),
     )
 

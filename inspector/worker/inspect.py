@@ -167,7 +167,7 @@ def _watch(
     path: Path, media: MediaInfo, settings: Settings, cancelled: Cancelled, on_progress: OnProgress
 ) -> Fingerprint:
     """Decode a file once."""
-    fingerprinter = Fingerprinter()
+    fingerprinter = Fingerprinter(media.aspect)
     with timed("decode"):
         decoded = decode_media(
             path,

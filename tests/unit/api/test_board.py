@@ -419,4 +419,4 @@ class BoardAgainstSource(RuleBasedStateMachine):
 
 
 TestBoardAgainstSource = BoardAgainstSource.TestCase
-TestBoardAgainstSource.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestBoardAgainstSource.settings = settings(max_examples=60, stateful_step_count=30)

@@ -43,6 +43,20 @@ def film(cuts_s: Sequence[float], end_s: float, *, rate: float = 25.0, seed: int
     return FrameBatch(times, luma)
 
 
+def stretched(luma: ByteArray, rows: int, columns: int) -> ByteArray:
+    """The same pictures, (n, rows, columns); each pixel the mean of what it covers."""
+    resized = _covering(luma.shape[1], rows) @ luma @ _covering(luma.shape[2], columns).T
+    return np.rint(resized).astype(np.uint8)
+
+
+def _covering(length: int, parts: int) -> NDArray[np.float64]:
+    """(parts, length): the share of each part that each pixel makes up."""
+    edges = np.linspace(0, length, parts + 1)
+    ends = np.minimum(edges[1:, None], np.arange(1, length + 1))
+    covered = ends - np.maximum(edges[:-1, None], np.arange(length))
+    return np.asarray(np.clip(covered, 0, None) * parts / length, dtype=np.float64)
+
+
 def melody(seconds: float, *, seed: int = 0) -> NDArray[np.int16]:
     """Tones with overtones that change every fifth of a second."""
     rng = np.random.default_rng(seed)
@@ -59,10 +73,14 @@ def noise(seconds: float, *, loudness: float = 3000.0, seed: int = 0) -> NDArray
 
 
 def fingerprint_of(
-    frames: FrameBatch, sound: NDArray[np.int16] | None = None, *, batches: Sequence[int] = ()
+    frames: FrameBatch,
+    sound: NDArray[np.int16] | None = None,
+    *,
+    batches: Sequence[int] = (),
+    aspect: float = 16 / 9,
 ) -> Fingerprint:
     """Everything through a Fingerprinter, sliced after `batches` frames (and as many thousand samples)."""
-    fingerprinter = Fingerprinter()
+    fingerprinter = Fingerprinter(aspect)
     for times, luma in zip(np.split(frames.times_s, batches), np.split(frames.luma, batches), strict=True):
         fingerprinter.add_frames(FrameBatch(times, luma))
     if sound is not None:

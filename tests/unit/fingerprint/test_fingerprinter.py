@@ -23,7 +23,7 @@ def assert_equal(a: Fingerprint, b: Fingerprint) -> None:
         assert np.array_equal(getattr(a, name), getattr(b, name)), name
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, len(FRAMES.times_s)), max_size=12).map(sorted))
 def test_slicing_into_batches_makes_no_difference(batches: list[int]) -> None:
     assert_equal(fingerprint_of(FRAMES, SOUND, batches=batches), WHOLE)

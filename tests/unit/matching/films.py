@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.matching.hashes import vary
-from inspector.model import Fingerprint, FloatArray, HashArray
+from inspector.model import Fingerprint, FloatArray, HashArray, View
 
 STEP_S = 0.2
 SOUND_STEP_S = 0.12
@@ -108,7 +108,7 @@ def splice(*parts: Fingerprint) -> Fingerprint:
     return Fingerprint(duration_s=end_s, **arrays)
 
 
-_SCALARS = ("duration_s", "truncated", "algorithm")
+_SCALARS = ("duration_s", "truncated", "algorithm", "view_frames", "view_kinds", "view_hashes", "view_motion")
 
 
 def retimed(f: Fingerprint, speed: float) -> Fingerprint:
@@ -135,6 +135,18 @@ def damaged(f: Fingerprint, seed: int, *, bits: int) -> Fingerprint:
 
 def mirrored(f: Fingerprint) -> Fingerprint:
     return replace(f, frame_hashes=vary(f.frame_hashes, 1))
+
+
+def with_view(f: Fingerprint, shown: Fingerprint, view: View, *, every: int = 1) -> Fingerprint:
+    """`f` with one of its parts, at every so many frames, looking like `shown`, which is as long."""
+    frames = np.arange(0, len(f.frame_hashes), every, dtype=np.int32)
+    return replace(
+        f,
+        view_frames=frames,
+        view_kinds=np.full(len(frames), view, np.uint8),
+        view_hashes=shown.frame_hashes[frames],
+        view_motion=shown.motion_hashes[frames],
+    )
 
 
 def without_cuts(f: Fingerprint, seed: int, *, share: float) -> Fingerprint:

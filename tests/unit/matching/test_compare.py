@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.matching import compare
-from inspector.model import Fingerprint, HashArray, Match, Segment, Verdict, identical_match
+from inspector.model import Fingerprint, HashArray, Match, Segment, Verdict, View, identical_match
 from tests.unit.matching.films import (
     cut_out,
     damaged,
@@ -21,6 +21,7 @@ from tests.unit.matching.films import (
     retimed,
     splice,
     turned_bits,
+    with_view,
     without_cuts,
 )
 
@@ -121,6 +122,22 @@ def test_cuts_and_poor_pictures_are_enough() -> None:
     assert found(mute(damaged(FILM, 7, bits=24)), FILM).evidence.cuts > 8
 
 
+@pytest.mark.parametrize(("view", "every"), [(View.CENTRE, 5), (View.INSET, 1)])
+def test_a_part_of_a_picture_meets_the_whole_of_another(view: View, every: int) -> None:
+    part = mute(replace(make_film(21), cuts_s=np.zeros(0)))
+    whole = with_view(mute(OTHER), part, view, every=every)
+    clip = damaged(cut_out(part, 20.0, 40.0), 3, bits=4)
+    assert_times(found(clip, whole).segments[0], 0, 20, 20, 40, within_s=1.2)
+    assert_times(found(whole, clip).segments[0], 20, 40, 0, 20, within_s=1.2)
+    assert_times(found(mirrored(clip), whole).segments[0], 0, 20, 20, 40, within_s=1.2)
+
+
+def test_one_inset_in_two_pictures_is_found() -> None:
+    part = make_film(21)
+    sides = [with_view(mute(make_film(seed)), part, View.INSET) for seed in (31, 32)]
+    assert_times(found(*sides).segments[0], 0, 60, 0, 60)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_unrelated_films_are_no_match(seed: int) -> None:
     assert score_of(make_film(100 + seed), make_film(200 + seed)) < 0.2
@@ -196,7 +213,7 @@ def _camera(seed: int) -> Fingerprint:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 50),
     start=st.floats(0, 20),

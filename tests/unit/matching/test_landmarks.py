@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from inspector.matching import find_candidates, make_landmarks, query_landmarks
 from inspector.matching.hashes import VARIANTS, vary
-from inspector.matching.landmarks import COARSE_FRAMES, HANDFUL, HANDFUL_OF_FRAMES, KIND_SHIFT, Kind
-from inspector.model import Candidate, Fingerprint, Landmarks, Postings
+from inspector.matching.landmarks import HANDFUL, KIND_SHIFT, Kind
+from inspector.model import MOST_CHECKED_BITS, Candidate, Fingerprint, Landmarks, Postings, View
 from tests.unit.matching.films import (
     cut_out,
     damaged,
@@ -19,6 +20,7 @@ from tests.unit.matching.films import (
     mirrored,
     mute,
     retimed,
+    with_view,
     without_cuts,
 )
 
@@ -28,14 +30,14 @@ INDEX = [make_landmarks(film) for film in FILMS]
 
 def look_up(query: Landmarks) -> Postings:
     """What a database would answer."""
-    rows = [
-        (token, query_ms, content, ms)
-        for content, landmarks in enumerate(INDEX)
-        for token, query_ms in zip(query.tokens.tolist(), query.times_ms.tolist(), strict=True)
-        for ms in landmarks.times_ms[landmarks.tokens == token].tolist()
-    ]
-    columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
-    return Postings(*columns)
+    columns = []
+    for content, landmarks in enumerate(INDEX):
+        here, there = np.nonzero(query.tokens[:, None] == landmarks.tokens)
+        alike = np.bitwise_count(query.checks[here] ^ landmarks.checks[there]) <= MOST_CHECKED_BITS
+        here, there = here[alike], there[alike]
+        ids = np.full(len(here), content)
+        columns.append((query.tokens[here], query.times_ms[here], ids, landmarks.times_ms[there]))
+    return Postings(*map(np.concatenate, zip(*columns, strict=True)))
 
 
 def candidates(query: Fingerprint) -> list[Candidate]:
@@ -66,7 +68,9 @@ def test_cuts_alone_find_a_copy_although_some_are_missing() -> None:
     thinned = without_cuts(damaged(mute(FILMS[7]), 1, bits=30), 5, share=0.2)
     landmarks = query_landmarks(thinned)
     cuts = landmarks.tokens >> KIND_SHIFT == Kind.CUTS
-    found = find_candidates(look_up(Landmarks(landmarks.tokens[cuts], landmarks.times_ms[cuts])))
+    found = find_candidates(
+        look_up(Landmarks(landmarks.tokens[cuts], landmarks.times_ms[cuts], landmarks.checks[cuts]))
+    )
     assert found[0].content_id == 7
 
 
@@ -79,7 +83,7 @@ def test_few_unrelated_films_are_candidates() -> None:
 @pytest.mark.parametrize("shot_s", [0.3, 4.0, 60.0])
 def test_at_most_two_landmarks_a_second_and_a_handful(duration_s: float, shot_s: float) -> None:
     count = len(make_landmarks(make_film(3, duration_s, shot_s=shot_s)).tokens)
-    assert count <= 2 * duration_s + 2 * HANDFUL_OF_FRAMES + COARSE_FRAMES + 2 * HANDFUL
+    assert count <= 2 * duration_s + 6 * HANDFUL
 
 
 def test_landmarks_are_the_same_every_time_and_never_double() -> None:
@@ -106,11 +110,50 @@ def test_a_query_also_asks_for_its_foremost_frames_with_one_bit_turned_over() ->
     assert sum(token in asked for token in kept) >= 0.9 * len(kept)
 
 
+def test_coarse_tokens_are_found_with_two_bits_turned_over() -> None:
+    film = without_cuts(mute(FILMS[3]), 1, share=1.0)
+    wrong = replace(film, frame_hashes=film.frame_hashes ^ np.uint64(1 << 10 | 1 << 18))
+    kept, asked = make_landmarks(film).tokens, query_landmarks(wrong).tokens
+    kept = kept[kept >> KIND_SHIFT == Kind.COARSE_FRAME]
+    assert np.isin(kept, asked).sum() >= 8
+
+
+def test_what_is_checked_is_alike_in_copies_and_hardly_ever_in_others() -> None:
+    film, other = mute(FILMS[3]), mute(FILMS[4])
+    copies = checked_bits(film, damaged(film, 1, bits=2))
+    others = checked_bits(film, other, anywhere=True)
+    assert np.mean(copies <= MOST_CHECKED_BITS) >= 0.99
+    assert np.mean(others <= MOST_CHECKED_BITS) <= 0.05
+
+
+def checked_bits(film: Fingerprint, other: Fingerprint, *, anywhere: bool = False) -> NDArray[np.integer]:
+    """How many checked bits of fine tokens of frames differ, where they are equal, or anywhere."""
+    kept, asked = (fine(make_landmarks(film)), fine(query_landmarks(other)))
+    i, j = np.nonzero((kept.tokens[:, None] == asked.tokens) | anywhere)
+    assert len(i)
+    return np.asarray(np.bitwise_count(kept.checks[i] ^ asked.checks[j]))
+
+
+def fine(landmarks: Landmarks) -> Landmarks:
+    """Those of this kind alone."""
+    rows = landmarks.tokens >> KIND_SHIFT == Kind.FINE_FRAME
+    return Landmarks(landmarks.tokens[rows], landmarks.times_ms[rows], landmarks.checks[rows])
+
+
+@pytest.mark.parametrize("view", [View.CENTRE, View.INSET])
+def test_a_part_of_the_picture_meets_what_it_shows_from_either_side(view: View) -> None:
+    shown, frame = mute(make_film(900, 60.0)), without_cuts(mute(FILMS[8]), 1, share=1.0)
+    around = with_view(frame, shown, view)
+    for kept, asked in ((shown, around), (around, shown)):
+        tokens = query_landmarks(asked).tokens
+        assert np.isin(make_landmarks(kept).tokens, tokens).sum() >= 5
+
+
 def test_motion_finds_a_copy_whose_picture_is_beyond_recognition() -> None:
     film = replace(without_cuts(mute(FILMS[3]), 1, share=1.0), motion_hashes=FILMS[4].frame_hashes)
     other = replace(film, frame_hashes=FILMS[5].frame_hashes[: len(film.frame_hashes)])
     kept, asked = make_landmarks(film).tokens, query_landmarks(other).tokens
-    assert (np.isin(kept, asked) & (kept >> KIND_SHIFT == Kind.MOTION)).sum() >= 10
+    assert (np.isin(kept, asked) & (kept >> KIND_SHIFT == Kind.FINE_MOTION)).sum() >= 10
 
 
 def test_black_and_silence_make_no_landmark() -> None:

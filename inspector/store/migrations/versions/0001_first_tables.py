@@ -79,19 +79,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "landmarks",
-        sa.Column("token", sa.BigInteger(), nullable=False),
-        sa.Column("content_id", sa.BigInteger(), nullable=False),
+        sa.Column("token", sa.Integer(), nullable=False),
+        sa.Column("content_id", sa.Integer(), nullable=False),
         sa.Column("time_ms", sa.Integer(), nullable=False),
-        sa.Column("library", sa.SmallInteger(), nullable=False),
+        sa.Column("checked", sa.Integer(), nullable=False),
     )
     op.create_index("landmarks_content", "landmarks", ["content_id"], unique=False)
-    op.create_index(
-        "landmarks_token",
-        "landmarks",
-        ["token", "library"],
-        unique=False,
-        postgresql_include=["content_id", "time_ms"],
-    )
+    op.create_index("landmarks_token", "landmarks", ["token"], unique=False)
     op.create_table(
         "probes",
         sa.Column("key", sa.Text(), nullable=False),
@@ -212,7 +206,7 @@ def downgrade() -> None:
     op.drop_table("workers")
     op.drop_table("sweeps")
     op.drop_table("probes")
-    op.drop_index("landmarks_token", table_name="landmarks", postgresql_include=["content_id", "time_ms"])
+    op.drop_index("landmarks_token", table_name="landmarks")
     op.drop_index("landmarks_content", table_name="landmarks")
     op.drop_table("landmarks")
     op.drop_index("contents_essence", table_name="contents", postgresql_where=sa.text("essence IS NOT NULL"))
