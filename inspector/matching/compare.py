@@ -14,9 +14,10 @@ import numpy as np
 from inspector.matching.alignment import match_cuts
 from inspector.matching.evidence import CUT_TOLERANCE_S, LineView, Stretch
 from inspector.matching.guises import GUISES
-from inspector.matching.proposals import look_alike, propose_lines, sound_votes
+from inspector.matching.proposals import look_alike, propose_lines
 from inspector.matching.refinement import refine_line
 from inspector.matching.verdict import decide_verdict
+from inspector.matching.votes import join_votes, picture_votes, sound_votes
 from inspector.model import Evidence, Fingerprint, Match, Segment
 
 #: The nats at which a pair is as likely a copy as not (they pay for the many lines tried and for the rarity
@@ -61,7 +62,8 @@ def _compare(a: Fingerprint, b: Fingerprint) -> Match | None:
         mine, theirs = guise.show_a(a), guise.show_b(b)
         if number and not look_alike(mine, theirs):
             continue
-        for line in propose_lines(mine, theirs, sounds, number):
+        votes = join_votes(picture_votes(mine, theirs), sounds)
+        for line in propose_lines(votes, a.duration_s, number):
             found += LineView(mine, theirs, line).stretches()
         if max((s.nats for s in found), default=0.0) >= ENOUGH_NATS:
             break

@@ -24,7 +24,8 @@ from inspector.matching.alignment import (
     sound_chance,
 )
 from inspector.matching.likelihood import FloatMatrix, cut_ratio, frame_ratio, presence_ratio, sound_ratio
-from inspector.matching.proposals import Line, freshness, motion_freshness
+from inspector.matching.lines import Line
+from inspector.matching.votes import freshness, motion_freshness
 from inspector.model import Fingerprint, FloatArray
 
 #: Cuts lie on each other within this: two frames at 25/s.
