@@ -248,7 +248,7 @@ class Evidence:
     """How much each kind of evidence speaks for a match; counts, and its share of the score.
 
     cuts, frames, sounds: agreeing items.  absolute_cuts: cuts at equal absolute times in both contents.
-    weights: what each kind contributed, by name (natural-log likelihood ratios).
+    weights: what each kind contributed, by name; natural-log odds, which add up to those of the score.
     """
 
     cuts: int = 0

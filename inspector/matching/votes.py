@@ -21,16 +21,17 @@ MOST_VOTES: Final = 60000
 MOST_CUTS: Final = 300
 #: A frame pair votes if it is so many bits closer than its row and column are on average: two deviations.
 LEAST_CONTRAST: Final = 9.0
-#: A pair of moving pictures votes if it differs in no more bits; 1 in 300 unrelated pairs does.
+#: A pair of moving pictures votes if it differs in no more bits; 1 in 210 unrelated pairs does.
 MOST_MOTION_BITS: Final = 20
-#: A sound pair votes if it differs in no more bits; 1 in 1000 unrelated pairs does.
+#: A sound pair votes if it differs in no more bits; 1 in 590 unrelated pairs does.
 MOST_SOUND_BITS: Final = 7
 LEAST_SOUND_WEIGHT: Final = 0.15
 #: A pair of cuts votes with this, and with one more for each bit the pictures at them are closer than
-#: `ALIKE_BITS` (1 in 100 unrelated pairs is).
+#: `ALIKE_BITS` (1 in 140 unrelated pairs is).
 CUT_VOTE: Final = 4.0
 ALIKE_BITS: Final = 22
-#: Frames with fewer different bits are counterparts; so many of the most novel ones are asked.
+#: Frames with fewer different bits are counterparts (1 in 8,000 unrelated pairs is); so many of the most
+#: novel ones are asked.
 COUNTERPART_BITS: Final = 16
 COUNTERPART_ROWS: Final = 600
 
