@@ -42,6 +42,10 @@ fmt: .venv/.dev ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+.PHONY: bench-accuracy
+bench-accuracy: .venv/.embedded ffmpeg ## Scan CORPUS=dir and write accuracy.md; SCORER=score.py adds its figures
+	@$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(SCORER),--scorer $(SCORER))
+
 .PHONY: clean
 clean: ## Remove what was installed or built here; the data folder stays
 	rm -rf .venv .localstack build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -270,7 +270,7 @@ class Evidence:
 
     cuts, frames, sounds: agreeing items.  absolute_cuts: cuts at equal absolute times in both contents.
     identical_streams: the same packets in another container.
-    weights: what each kind contributed, by name (natural-log likelihood ratios).
+    weights: what each kind contributed, by name; natural-log odds, which add up to those of the score.
     """
 
     cuts: int = 0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inspector.matching.hashes import distance
 from inspector.matching.likelihood import FloatMatrix
-from inspector.matching.proposals import Line
+from inspector.matching.lines import Line
 from inspector.model import Fingerprint, FloatArray
 
 #: Hashed frames and sounds farther apart than this do not lie on each other.

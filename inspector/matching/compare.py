@@ -9,20 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
 from inspector.matching.alignment import match_cuts
+from inspector.matching.borders import find_borders
 from inspector.matching.evidence import CUT_TOLERANCE_S, LineView, Stretch
 from inspector.matching.guises import GUISES
-from inspector.matching.proposals import look_alike, propose_lines, sound_votes
+from inspector.matching.proposals import look_alike, propose_lines
 from inspector.matching.refinement import refine_line
+from inspector.matching.score import log_odds, probability
 from inspector.matching.verdict import decide_verdict
+from inspector.matching.votes import join_votes, picture_votes, sound_votes
 from inspector.model import Evidence, Fingerprint, Match, Segment
 
-#: The nats at which a pair is as likely a copy as not (they pay for the many lines tried and for the rarity
-#: of copies), and the nats that change the odds by e: observations are not quite independent.
-EVEN_NATS: Final = 14.0
-NATS_PER_ODDS: Final = 3.0
 #: A match below this score is not told at all.
 LEAST_SCORE: Final = 0.02
 #: With so many nats no further guise is tried.
@@ -61,7 +58,8 @@ def _compare(a: Fingerprint, b: Fingerprint) -> Match | None:
         mine, theirs = guise.show_a(a), guise.show_b(b)
         if number and not look_alike(mine, theirs):
             continue
-        for line in propose_lines(mine, theirs, sounds, number):
+        votes = join_votes(picture_votes(mine, theirs), sounds)
+        for line in propose_lines(votes, a.duration_s, number):
             found += LineView(mine, theirs, line).stretches()
         if max((s.nats for s in found), default=0.0) >= ENOUGH_NATS:
             break
@@ -104,39 +102,25 @@ def _shares(s: tuple[float, float], t: tuple[float, float]) -> bool:
 
 
 def _match(a: Fingerprint, b: Fingerprint, stretches: list[Stretch]) -> Match | None:
-    absolute = len(match_cuts(a.cuts_s, b.cuts_s, tolerance_s=CUT_TOLERANCE_S)[0])
-    strongest = max(stretches, key=lambda s: s.nats)
-    nats = sum(s.nats for s in stretches if s is not strongest) / 2 + strongest.nats
-    score = _score(nats)
-    if score < LEAST_SCORE:
+    odds = log_odds(stretches)
+    if probability(odds) < LEAST_SCORE:
         return None
+    absolute = len(match_cuts(a.cuts_s, b.cuts_s, tolerance_s=CUT_TOLERANCE_S)[0])
     segments = tuple(sorted((_segment(a, b, s) for s in stretches), key=lambda s: s.order))
     evidence = Evidence(
         cuts=sum(s.cuts for s in stretches),
         frames=sum(s.frames for s in stretches),
         sounds=sum(s.sounds for s in stretches),
         absolute_cuts=absolute if absolute >= ABSOLUTE_CUTS else 0,
-        weights={
-            "cuts": sum(s.cuts_nats for s in stretches),
-            "frames": sum(s.frames_nats for s in stretches),
-            "motion": sum(s.motion_nats for s in stretches),
-            "presence": max(s.presence_nats for s in stretches),
-            "sounds": sum(s.sounds_nats for s in stretches),
-        },
+        weights=odds,
     )
+    speed = max(stretches, key=lambda s: s.nats).line.speed
     verdict = decide_verdict(segments, a.duration_s, b.duration_s)
-    return Match(segments, strongest.line.speed, score, verdict, evidence)
-
-
-def _score(nats: float) -> float:
-    return float(1 / (1 + np.exp((EVEN_NATS - nats) / NATS_PER_ODDS)))
+    return Match(segments, speed, probability(odds), verdict, evidence)
 
 
 def _segment(a: Fingerprint, b: Fingerprint, stretch: Stretch) -> Segment:
-    """The stretch with its ends drawn out to the ends of the contents, where those are near."""
     line = stretch.line
-    start = max(stretch.start_s - 0.1, 0.0, -line.offset_s / line.speed)
-    end = min(stretch.end_s + 0.2, a.duration_s, (b.duration_s - line.offset_s) / line.speed)
-    end = max(end, start)
+    start, end = find_borders(a, b, line, stretch.start_s, stretch.end_s)
     there = [max(line.speed * t + line.offset_s, 0.0) for t in (start, end)]
-    return Segment(start, end, there[0], there[1], _score(stretch.nats))
+    return Segment(start, end, there[0], there[1], probability(log_odds([stretch])))

@@ -24,7 +24,8 @@ from inspector.matching.alignment import (
     sound_chance,
 )
 from inspector.matching.likelihood import FloatMatrix, cut_ratio, frame_ratio, presence_ratio, sound_ratio
-from inspector.matching.proposals import Line, freshness, motion_freshness
+from inspector.matching.lines import Line
+from inspector.matching.votes import freshness, motion_freshness
 from inspector.model import Fingerprint, FloatArray
 
 #: Cuts lie on each other within this: two frames at 25/s.
@@ -67,10 +68,21 @@ class Stretch:
     cuts: int = 0
 
     @property
+    def kinds(self) -> dict[str, float]:
+        """Nats by kind of evidence; `line` is what so unusual a line must pay."""
+        return {
+            "cuts": self.cuts_nats,
+            "frames": self.frames_nats,
+            "motion": self.motion_nats,
+            "presence": self.presence_nats,
+            "sounds": self.sounds_nats,
+            "line": -self.line.price_nats,
+        }
+
+    @property
     def nats(self) -> float:
-        """All of it, less what so unusual a line must pay."""
-        pictures = self.frames_nats + self.motion_nats + self.presence_nats
-        return pictures + self.sounds_nats + self.cuts_nats - self.line.price_nats
+        """All of it together."""
+        return sum(self.kinds.values())
 
 
 class LineView:

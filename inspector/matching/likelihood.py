@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 FloatMatrix = NDArray[np.float32]
 
-#: Hamming distances of unrelated frames (63 bits): mean and deviation over unrelated clips.
+#: Hamming distances of unrelated frames (63 bits): mean and deviation over five million pairs of unrelated
+#: clips; what moves differs as much.
 CHANCE_BITS: Final = 31.4
 CHANCE_SPREAD: Final = 4.0
 #: Hamming distances of aligned copies: a mixture over mild, middling, heavy and ruinous edits (share, mean,
@@ -30,7 +31,7 @@ LEAST_NATS: Final = -4.0
 #: ... except that a picture is there at all, which is said once.
 MOST_PRESENCE_NATS: Final = 11.0
 
-#: The same for sounds (32 bits).
+#: The same for sounds (32 bits; measured 2.98, but music repeats itself).
 SOUND_CHANCE_BITS: Final = 16.0
 SOUND_CHANCE_SPREAD: Final = 3.3
 SOUND_COPY: Final = ((0.7, 3.0, 3.0), (0.3, 8.0, 4.0))

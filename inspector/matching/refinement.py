@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from inspector.matching.alignment import align_frames, match_cuts
-from inspector.matching.proposals import SAME_SPEED, Line, freshness
+from inspector.matching.lines import SAME_SPEED, Line
+from inspector.matching.votes import freshness
 from inspector.model import Fingerprint, FloatArray
 
 #: Offsets (s) and speeds tried around the line; the proposals' grid is 0.2 s and 1 % wide.

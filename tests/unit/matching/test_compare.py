@@ -60,8 +60,16 @@ def test_evidence_names_its_kinds() -> None:
     assert evidence.cuts == evidence.absolute_cuts == len(FILM.cuts_s)
     assert evidence.frames > 250
     assert evidence.sounds > 400
-    assert set(evidence.weights) == {"cuts", "frames", "motion", "presence", "sounds"}
-    assert min(evidence.weights.values()) > 0
+    assert set(evidence.weights) == {"cuts", "frames", "motion", "presence", "sounds", "line", "chance"}
+    assert min(evidence.weights[kind] for kind in ("cuts", "frames", "motion", "presence", "sounds")) > 0
+
+
+@pytest.mark.parametrize("bits", [2, 8])
+def test_contributions_add_up_to_the_log_odds_of_the_score(bits: int) -> None:
+    match = compare(damaged(mute(cut_out(FILM, 7.0, 13.0)), 7, bits=bits), FILM)
+    assert match is not None
+    odds = sum(match.evidence.weights.values())
+    assert match.score == pytest.approx(1 / (1 + np.exp(-odds)))
 
 
 @pytest.mark.parametrize(("start", "end"), [(20.0, 30.0), (31.3, 38.7), (0.0, 12.0), (48.0, 60.0)])
