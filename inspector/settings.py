@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     worker_metrics_host: str = Field("127.0.0.1", description="Address of the workers' metrics; no token.")
     preset: Preset = Field(
         Preset.AUTO,
-        description="`accurate` decodes every frame, `fast` leaves out those that no other frame needs.",
+        description="`accurate` decodes every frame, `fast` leaves out those that others hardly need.",
     )
     fast_above_s: float = Field(7200, ge=0, description="Preset `auto` is `fast` for longer videos.")
     decoder_threads: int = Field(1, ge=1, le=64, description="Threads one ffmpeg may use.")

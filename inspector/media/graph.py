@@ -49,12 +49,15 @@ TURNS: Final[dict[int, tuple[tuple[str, dict[str, str]], ...]]] = {
 }
 
 
-#: What a decoder may leave out in the preset `fast`: frames that no other frame is made of, and the smoothing
-#: of block borders, which a picture of 64×36 hardly shows (0.6 levels off on average). Dropping all B-frames
-#: of H.264 would save more, but others are made of some of them: 1.6 to 3.6 levels off, up to 15 in fast
-#: motion; HEVC breaks down altogether. Decoders of VP9 and AV1 skip no frames.
+#: What decoders leave out in the preset `fast`: by default frames that no other frame is made of, and the
+#: smoothing of block borders, which a picture of 64×36 hardly shows (0.6 levels off on average). Decoders of
+#: VP8, VP9 and AV1 skip no frames, and gain nothing by skipping the smoothing.
 _SKIP: Final = {"skip_frame": "noref", "skip_loop_filter": "all"}
-_CANNOT_SKIP: Final = frozenset({"vp9", "av1", "vp8"})
+_CANNOT_SKIP: Final = frozenset({"vp8", "vp9", "av1"})
+#: Of these all B-frames are left out. Those of H.264 may serve other frames, which are then 1.6 to 3.6 levels
+#: off on average until the next key frame; that costs no more matches than the default does. HEVC, whose
+#: frames serve each other in deeper layers, breaks down altogether.
+_WITHOUT_B_FRAMES: Final = frozenset({"h264", "mpeg1video", "mpeg2video", "mpeg4"})
 
 
 def decoding_arguments(path: Path, media: MediaInfo, settings: Settings) -> list[str]:
@@ -70,8 +73,9 @@ def decoding_arguments(path: Path, media: MediaInfo, settings: Settings) -> list
 
 def skipping(media: MediaInfo, settings: Settings) -> dict[str, str]:
     """Input options that make the decoder leave out what the preset does not need."""
-    fast = settings.preset_for(media.duration_s) is Preset.FAST
-    return _SKIP if fast and media.video_codec not in _CANNOT_SKIP else {}
+    if settings.preset_for(media.duration_s) is not Preset.FAST or media.video_codec in _CANNOT_SKIP:
+        return {}
+    return {**_SKIP, "skip_frame": "bidir"} if media.video_codec in _WITHOUT_B_FRAMES else _SKIP
 
 
 def _opened(path: Path, media: MediaInfo, settings: Settings) -> Any:

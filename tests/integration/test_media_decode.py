@@ -392,7 +392,7 @@ def test_the_fast_preset_leaves_out_frames_but_moves_none(tmp_path: Path, codec:
     assert 0.25 < len(quick.times_s) / len(whole.times_s) < 0.75
     where = np.searchsorted(whole.times_s, quick.times_s - MILLISECOND)
     assert np.abs(whole.times_s[where] - quick.times_s).max() < MILLISECOND
-    assert np.abs(whole.luma[where].astype(int) - quick.luma).mean() < 2
+    assert np.median(np.abs(whole.luma[where].astype(int) - quick.luma)) <= 3
     assert quick.decoded.duration_s == pytest.approx(whole.decoded.duration_s, abs=0.1)
 
 
