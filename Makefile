@@ -42,13 +42,32 @@ fmt: .venv/.dev ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+# ---------------------------------------------------------------- measure
+
 .PHONY: bench-accuracy
 bench-accuracy: .venv/.embedded ffmpeg ## Scan CORPUS=dir and write accuracy.md; SCORER=score.py adds its figures
 	@$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(SCORER),--scorer $(SCORER))
 
+.PHONY: bench-speed
+bench-speed: .benchmarks/.installed ffmpeg ## Compare our speed with plain decoding and other tools; FILES=…, or CLIPS=… to make files of
+	@.benchmarks/bin/python -m benchmarks.speed $(FILES) $(if $(CLIPS),--clips $(CLIPS))
+
+.PHONY: bench-cuts
+bench-cuts: .benchmarks/.installed ffmpeg ## Compare our cuts with other detectors'; CLIPS=… are single shots to compose films of
+	@.benchmarks/bin/python -m benchmarks.cuts $(CLIPS)
+
+# What we are compared with has an environment of its own; what cannot be installed is left out.
+.benchmarks/.installed: benchmarks/requirements.txt pyproject.toml
+	@echo 'Installing the inspector and what it is compared with into .benchmarks …'
+	@$(PYTHON) -m venv .benchmarks
+	@.benchmarks/bin/python $(PIP) -e '.[embedded]'
+	@grep -v '^#' $< | while read package; do \
+	  .benchmarks/bin/python $(PIP) "$$package" || echo "$$package cannot be installed here: left out"; done
+	@touch $@
+
 .PHONY: clean
 clean: ## Remove what was installed or built here; the data folder stays
-	rm -rf .venv .localstack build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .localstack .benchmarks build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # ---------------------------------------------------------------- what the commands need
 

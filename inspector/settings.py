@@ -27,6 +27,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class Preset(StrEnum):
+    """How much of a video is decoded."""
+
+    ACCURATE = "accurate"
+    FAST = "fast"
+    AUTO = "auto"
+
+
 def _named(name: str, *standard: str) -> AliasChoices:
     """The setting's own name first, then the names other programs use."""
     return AliasChoices(f"INSPECTOR_{name}", *standard)
@@ -87,6 +95,11 @@ class Settings(BaseSettings):
         9464, ge=0, le=65000, description="Metrics port of the first worker, the next ones count up; 0: none."
     )
     worker_metrics_host: str = Field("127.0.0.1", description="Address of the workers' metrics; no token.")
+    preset: Preset = Field(
+        Preset.AUTO,
+        description="`accurate` decodes every frame, `fast` leaves out those that others hardly need.",
+    )
+    fast_above_s: float = Field(7200, ge=0, description="Preset `auto` is `fast` for longer videos.")
     decoder_threads: int = Field(1, ge=1, le=64, description="Threads one ffmpeg may use.")
     lease_s: float = Field(300, gt=0, description="How long a claimed job stays a silent worker's.")
     heartbeat_s: float = Field(30, gt=0, description="How often a worker renews its lease.")
@@ -187,6 +200,12 @@ class Settings(BaseSettings):
             and key.startswith(self.key_prefix)
             and (not self.key_suffixes or key.lower().endswith(self.key_suffixes))
         )
+
+    def preset_for(self, duration_s: float | None) -> Preset:
+        """`accurate` or `fast` for a video of this length; one of unknown length may be long."""
+        if self.preset is not Preset.AUTO:
+            return self.preset
+        return Preset.FAST if duration_s is None or duration_s > self.fast_above_s else Preset.ACCURATE
 
     def analysis_deadline_s(self, duration_s: float | None) -> float:
         """How long one decoding pass of a video may take."""

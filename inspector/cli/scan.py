@@ -23,7 +23,7 @@ from inspector.cli.tables import harmless, make_console, make_table, name_cell
 from inspector.errors import Interrupted, MediaRejected, ToolFailed
 from inspector.model import Progress as Advance
 from inspector.model import Verdict
-from inspector.settings import Settings
+from inspector.settings import Preset, Settings
 from inspector.stack import check_ffmpeg, embedded_postgres, join_stack
 from inspector.store import Database, migrate
 from inspector.wiring.adapters import make_database
@@ -73,6 +73,11 @@ class Found:
     help="Leave out matches below it.  [default: from the settings]",
 )
 @click.option("--common", is_flag=True, help="List also who shares only what many unrelated videos share.")
+@click.option(
+    "--preset",
+    type=click.Choice(list(Preset)),
+    help="How much is decoded of a file that is not known yet.  [default: from the settings]",
+)
 @click.option("--output", type=click.File("w", lazy=True), help="Write there instead of to standard output.")
 @click.pass_obj
 def scan(
@@ -82,6 +87,7 @@ def scan(
     form: str,
     min_score: float | None,
     common: bool,
+    preset: Preset | None,
     output: TextIO | None,
 ) -> None:
     """Find duplicates among local video files and folders. Nothing is uploaded, moved or deleted.
@@ -96,6 +102,7 @@ def scan(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the database is left in order
     check_ffmpeg()
+    settings = settings.model_copy(update={"preset": preset}) if preset else settings
     queries = find_files(paths)
     references = find_files(against)
     least = settings.min_score if min_score is None else min_score

@@ -26,14 +26,15 @@ Looks = NDArray[np.float32]  # (n, 576): frames made comparable, see `looks_of`
 
 #: Levels added to a frame's deviation before it divides: keeps the noise of black frames small.
 GAIN_FLOOR: Final = 6.0
-#: A cut differs at least so much; two unrelated frames differ by about 1. Found on composed clips: the
-#: weakest cuts between real shots lie above 0.3, the strongest noise below 0.1.
-LEAST_DIFFERENCE: Final = 0.2
+#: A cut differs at least so much; two unrelated frames differ by about 1. This, the three ratios below and
+#: the share of a flash have the best F1 of a coarse grid on films composed of one half of the clips, and
+#: stand in the middle of where it is best (`benchmarks/cuts.py`).
+LEAST_DIFFERENCE: Final = 0.25
 #: ... and stands out so many times from the differences around it.
-LEAST_RATIO: Final = 2.5
+LEAST_RATIO: Final = 2.8
 #: ... or so many times from the calmer of its two sides, and from the busier one.
-LEAST_RATIO_CALM: Final = 8.0
-LEAST_RATIO_BUSY: Final = 1.5
+LEAST_RATIO_CALM: Final = 6.0
+LEAST_RATIO_BUSY: Final = 1.35
 #: So few frames do not tell whether a side is calm.
 LEAST_AROUND: Final = 5
 #: The differences within so many seconds are "around"; their upper quantile is robust to other cuts nearby
@@ -42,7 +43,7 @@ AROUND_S: Final = 0.6
 AROUND_QUANTILE: Final = 0.8
 #: A jump undone within so many seconds is a flash.
 FLASH_S: Final = 0.3
-FLASH_SHARE: Final = 0.5
+FLASH_SHARE: Final = 0.7
 #: Of two cuts closer than this only the stronger is kept.
 LEAST_SHOT_S: Final = 0.1
 #: Two cuts so close with a plain frame between them are one fade through black or white: the later stays.

@@ -28,7 +28,7 @@ from inspector.media import Decoded, decode_media, probe_media
 from inspector.media.streams import BATCH_FRAMES
 from inspector.media.tool import never
 from inspector.model import SOUND_RATE_HZ, ByteArray, FloatArray, FrameBatch, MediaInfo, Progress
-from inspector.settings import Settings, load_settings
+from inspector.settings import Preset, Settings, load_settings
 from tests.media_clips import H264, TONE, VP8, cut_after, make, pattern, turn
 
 SETTINGS: Final = load_settings()
@@ -381,3 +381,37 @@ def test_what_a_sink_raises_comes_through(film: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         see(film, meanwhile=refuse)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4"])
+def test_the_fast_preset_leaves_out_frames_but_moves_none(tmp_path: Path, codec: str) -> None:
+    reordered = {"libx265": ("-x265-params", "bframes=3:log-level=none")}.get(codec, ("-bf", "2"))
+    clip = make(tmp_path / "clip.mkv", *pattern(), "-c:v", codec, *reordered, "-t", "4")
+    whole = see(clip)
+    quick = see(clip, settings=load_settings(preset="fast"))
+    assert 0.25 < len(quick.times_s) / len(whole.times_s) < 0.75
+    where = np.searchsorted(whole.times_s, quick.times_s - MILLISECOND)
+    assert np.abs(whole.times_s[where] - quick.times_s).max() < MILLISECOND
+    assert np.median(np.abs(whole.luma[where].astype(int) - quick.luma)) <= 3
+    assert quick.decoded.duration_s == pytest.approx(whole.decoded.duration_s, abs=0.1)
+
+
+def test_the_fast_preset_finds_a_cut_at_the_same_frame(tmp_path: Path) -> None:
+    clip = make(tmp_path / "clip.mp4", *cut_after(37, rate="25"), "-c:v", "libx264", "-bf", "3", "-t", "3")
+    assert see(clip, settings=load_settings(preset="fast")).cut_s == pytest.approx(37 / 25, abs=MILLISECOND)
+
+
+@pytest.mark.parametrize(
+    ("preset", "duration_s", "chosen"),
+    [
+        ("accurate", 9e4, Preset.ACCURATE),
+        ("fast", 1.0, Preset.FAST),
+        ("auto", 7200.0, Preset.ACCURATE),
+        ("auto", 7201.0, Preset.FAST),
+        ("auto", None, Preset.FAST),
+    ],
+)
+def test_the_preset_is_that_of_the_settings_or_by_the_length(
+    preset: str, duration_s: float | None, chosen: Preset
+) -> None:
+    assert load_settings(preset=preset).preset_for(duration_s) is chosen
