@@ -42,6 +42,10 @@ fmt: .venv/.dev ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+.PHONY: bench-index
+bench-index: .venv/.dev ffmpeg ## Show how the index grows to 100,000 videos; CLIPS: a folder of real ones
+	@$(BIN)/python -m benchmarks.index $(wildcard $(CLIPS)/*)
+
 .PHONY: clean
 clean: ## Remove what was installed or built here; the data folder stays
 	rm -rf .venv .localstack build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
