@@ -48,6 +48,10 @@ fmt: .venv/.dev ## Format the code and mend what can be mended
 bench-accuracy: .venv/.embedded ffmpeg ## Scan CORPUS=dir and write accuracy.md; SCORER=score.py adds its figures
 	@$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(SCORER),--scorer $(SCORER))
 
+.PHONY: bench-index
+bench-index: .venv/.dev ffmpeg ## Show how the index grows to 100,000 videos; CLIPS: a folder of real ones
+	@$(BIN)/python -m benchmarks.index $(wildcard $(CLIPS)/*)
+
 .PHONY: bench-speed
 bench-speed: .benchmarks/.installed ffmpeg ## Compare our speed with plain decoding and other tools; FILES=…, or CLIPS=… to make files of
 	@.benchmarks/bin/python -m benchmarks.speed $(FILES) $(if $(CLIPS),--clips $(CLIPS))

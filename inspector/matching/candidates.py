@@ -34,6 +34,7 @@ def find_candidates(postings: Postings, *, limit: int = 1000) -> list[Candidate]
     places = _count(
         np.concatenate((content * width + bins + 1, content * width + bins)),
         np.tile(postings.query_times_ms, 2),
+        np.tile(postings.tokens, 2),
         np.tile(_rarity(postings.tokens), 2),
     )
     middle_ms = (places.place % width) * BIN_MS + int(offset_ms.min())
@@ -54,18 +55,25 @@ def _rarity(tokens: IntArray) -> NDArray[np.float64]:
     return np.asarray(1 / np.sqrt(counts[inverse]))
 
 
-def _count(place: IntArray, moment: IntArray, weight: NDArray[np.float64]) -> Places:
-    """Votes per place. A moment votes once per place, with its rarest token."""
-    order = np.lexsort((-weight, moment, place))
-    place, moment, weight = place[order], moment[order], weight[order]
-    first = np.ones(len(place), dtype=np.bool_)
-    first[1:] = (place[1:] != place[:-1]) | (moment[1:] != moment[:-1])
-    places, inverse = np.unique(place[first], return_inverse=True)
-    return Places(
-        places,
-        np.bincount(inverse, weights=weight[first]).astype(np.float64),
-        np.bincount(inverse).astype(np.int64),
-    )
+def _count(place: IntArray, moment: IntArray, token: IntArray, weight: NDArray[np.float64]) -> Places:
+    """Votes per place. A moment votes once per place, with its rarest token, and a token once: a picture that
+    stands still in both contents is one coincidence, however long it stands.
+    """
+    rarest = _first_of_each(place, moment, -weight)
+    place, token, weight = place[rarest], token[rarest], weight[rarest]
+    places, inverse = np.unique(place, return_inverse=True)
+    once = _first_of_each(place, token, -weight)
+    votes = np.bincount(inverse[once], weights=weight[once], minlength=len(places))
+    return Places(places, votes.astype(np.float64), np.bincount(inverse).astype(np.int64))
+
+
+def _first_of_each(place: IntArray, item: IntArray, rank: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Indices of the one with the lowest rank of each (place, item)."""
+    order = np.lexsort((rank, item, place))
+    place, item = place[order], item[order]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = (place[1:] != place[:-1]) | (item[1:] != item[:-1])
+    return order[first]
 
 
 def _best(ids: IntArray, places: Places, middle_ms: IntArray, limit: int) -> list[Candidate]:

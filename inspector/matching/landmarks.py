@@ -101,22 +101,22 @@ LONGEST_INTERVAL_S: Final = 120.0
 #: get no more than that: a long content is found by its many fine ones.
 FRAMES_PER_S: Final = {
     Kind.COARSE_FRAME: 0.0,
-    Kind.FINE_FRAME: 0.8,
+    Kind.FINE_FRAME: 0.7,
     Kind.COARSE_MOTION: 0.0,
-    Kind.FINE_MOTION: 0.4,
+    Kind.FINE_MOTION: 0.35,
 }
 SOUNDS_PER_S: Final = 0.2
-CUTS_PER_S: Final = 0.15
+CUTS_PER_S: Final = 0.12
 HANDFUL: Final = 12
 #: So many foremost frames, and sounds, of a query are also asked for with up to so many bits turned over.
 NEARLY: Final = {
     Kind.COARSE_FRAME: Nearly(10, bits=2),
-    Kind.FINE_FRAME: Nearly(60, bits=1),
+    Kind.FINE_FRAME: Nearly(40, bits=1),
     Kind.COARSE_MOTION: Nearly(8, bits=2),
-    Kind.SOUND: Nearly(60, bits=1),
+    Kind.SOUND: Nearly(30, bits=1),
 }
 #: Parts of the picture get this share of what the whole gets: few copies are crops or insets.
-VIEW_SHARES: Final = {View.WHOLE: 1.0, View.CENTRE: 0.25, View.INSET: 0.25}
+VIEW_SHARES: Final = {View.WHOLE: 1.0, View.CENTRE: 0.25, View.INSET: 0.15}
 
 
 def make_landmarks(fingerprint: Fingerprint) -> Landmarks:
