@@ -87,7 +87,9 @@ def _options() -> argparse.Namespace:
 def _fingerprint(path: Path, data: Path) -> Fingerprint:
     print(f"looking at {path.name} …", end="\r", flush=True)
     settings = load_settings(data_dir=data)
-    return examine(path, settings, cancelled=lambda: False, on_progress=lambda _: None)[1]
+    return examine(
+        path, settings, recall=lambda essence: None, cancelled=lambda: False, on_progress=lambda _: None
+    )[1]
 
 
 def prepare_server(data: Path, cache_mb: int) -> None:
