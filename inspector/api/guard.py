@@ -87,14 +87,19 @@ def protect(app: Flask, settings: Settings, tokens: Tokens) -> None:
 
 
 def _identify(tokens: Tokens) -> Caller:
-    """Raises Problem where there are no tokens and somebody is not of this machine."""
-    if not tokens and request.path not in PROBES:
-        _check_local()
+    """Raises Problem where there are no tokens and somebody is not of this machine; probes need not be."""
+    if not tokens:
+        try:
+            _check_local()
+        except Problem:
+            if request.path not in PROBES:
+                raise
+            return Caller(None, _address())
         return Caller(Role.ADMIN, None)
     sent = request.headers.get(_AUTHORIZATION)
     known = tokens.by_name(session.get(SESSION_TOKEN)) if sent is None else tokens.by_token(_bearer(sent))
     if known is None:
-        return Caller(None, f"address {request.remote_addr}")
+        return Caller(None, _address())
     return Caller(known.role, known.name, by_cookie=sent is None)
 
 
@@ -102,6 +107,10 @@ def _bearer(authorization: str) -> bytes:
     """The token in such a header; empty, which is no token, if there is none."""
     scheme, _, given = authorization.partition(" ")
     return given.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
+
+
+def _address() -> str:
+    return f"address {request.remote_addr}"
 
 
 def _check_local() -> None:
