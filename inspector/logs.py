@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from typing import Final
 
 import structlog
 
 from inspector.settings import LogFormat, Settings
 
+#: What a credential stands behind, and the credential itself: of addresses, of signed ones, of requests.
+_CREDENTIALS: Final = (
+    re.compile(r"(://[^\s:/@]*:)(?!\d+/)\S+(?=@)"),
+    re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+", re.IGNORECASE),
+    re.compile(r"(\bBearer\s+)[^\s\"']+", re.IGNORECASE),
+    re.compile(r"(\bpassword=)[^\s\"']+", re.IGNORECASE),
+)
+_HIDDEN: Final = "***"
+
 
 def configure_logging(settings: Settings) -> None:
-    """Send all logs to stderr; standard output belongs to results."""
+    """Send all logs to stderr, without any credential; standard output belongs to results."""
+    secrets = tuple(
+        value.get_secret_value() for value in (settings.token, settings.session_secret) if value is not None
+    )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -30,6 +44,7 @@ def configure_logging(settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *_renderers(settings.log_format),
+                lambda _logger, _name, text: redacted(str(text), secrets),
             ],
         )
     )
@@ -45,3 +60,12 @@ def _renderers(chosen: LogFormat) -> list[structlog.typing.Processor]:
     if readable:
         return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+
+
+def redacted(text: str, secrets: tuple[str, ...] = ()) -> str:
+    """The text without what looks like a credential, and without these secrets, wherever they stand."""
+    for pattern in _CREDENTIALS:
+        text = pattern.sub(rf"\1{_HIDDEN}", text)
+    for secret in secrets:
+        text = text.replace(secret, _HIDDEN)
+    return text

@@ -12,12 +12,21 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from inspector.errors import ConfigError
 
 RESERVED_PREFIX = ".inspector/"  # probe objects and thumbnails: never videos
+LEAST_SECRET_CHARS = 16  # out of reach of guessing, where the rate of requests is limited
 PROBE_PREFIX = RESERVED_PREFIX + "probe/"
 
 
@@ -38,6 +47,9 @@ class Preset(StrEnum):
 def _named(name: str, *standard: str) -> AliasChoices:
     """The setting's own name first, then the names other programs use."""
     return AliasChoices(f"INSPECTOR_{name}", *standard)
+
+
+TokenHashes = Annotated[tuple[Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")], ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -86,7 +98,22 @@ class Settings(BaseSettings):
     # web
     host: str = Field("127.0.0.1", description="Address of the web server; any but loopback needs a token.")
     port: int = Field(5001, ge=0, le=65535, description="Port of the web server.")
-    token: SecretStr | None = Field(None, description="Bearer token that every request must carry, if set.")
+    token: SecretStr | None = Field(None, description="A token that may do everything, as plain text.")
+    admin_tokens: TokenHashes = Field(
+        (),
+        description="SHA-256 hashes of further such tokens, comma-separated: see `inspector token`.",
+    )
+    read_tokens: TokenHashes = Field((), description="SHA-256 hashes of tokens that may only read.")
+    session_secret: SecretStr | None = Field(
+        None, description="Signs the cookies of browsers. Empty: derived from the token, or random."
+    )
+    session_s: int = Field(12 * 3600, ge=60, description="How long a browser stays logged in.")
+    rate_limit: float = Field(
+        100,
+        ge=0,
+        description="Requests per second of each token, and of each address without one; 0: any.",
+    )
+    streams_per_client: int = Field(8, ge=1, description="Open streams of each token.")
     web_threads: int = Field(64, ge=4, le=2000, description="Threads of the web process; a stream takes one.")
 
     # workers and jobs
@@ -142,14 +169,21 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_format: LogFormat = Field(LogFormat.AUTO, description="`console`, `json`, or by the terminal.")
 
-    @field_validator("key_suffixes", mode="before")
+    @field_validator("key_suffixes", "admin_tokens", "read_tokens", mode="before")
     @classmethod
-    def _split_suffixes(cls, value: Any) -> Any:
+    def _split_list(cls, value: Any) -> Any:
         return (
             tuple(s.strip().lower() for s in value.split(",") if s.strip())
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("token", "session_secret")
+    @classmethod
+    def _refuse_guessable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < LEAST_SECRET_CHARS:
+            raise ValueError(f"must have at least {LEAST_SECRET_CHARS} characters")
+        return value
 
     @field_validator("database_url")
     @classmethod
@@ -161,7 +195,13 @@ class Settings(BaseSettings):
         return SecretStr("postgresql+psycopg2:" + rest) if scheme in ("postgres", "postgresql") else value
 
     @field_validator(
-        "aws_endpoint_url", "localstack_host", "s3_public_url", "scratch_dir", "token", mode="before"
+        "aws_endpoint_url",
+        "localstack_host",
+        "s3_public_url",
+        "scratch_dir",
+        "token",
+        "session_secret",
+        mode="before",
     )
     @classmethod
     def _blank_is_unset(cls, value: Any) -> Any:
@@ -173,7 +213,7 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"lease_s ({self.lease_s:g}) must be at least three heartbeats ({3 * self.heartbeat_s:g})"
             )
-        if not _is_loopback(self.host) and self.token is None:
+        if not _is_loopback(self.host) and not self.has_tokens:
             raise ValueError(f"host {self.host} is reachable from outside: set INSPECTOR_TOKEN")
         if self.visibility_timeout_s <= self.poll_wait_s + 5:
             raise ValueError("visibility_timeout_s must exceed poll_wait_s by more than 5 s")
@@ -187,6 +227,11 @@ class Settings(BaseSettings):
     def has_s3(self) -> bool:
         """Whether S3 and SQS are given, by AWS or at an endpoint; else `inspector up` starts its own."""
         return self.use_aws or bool(self.aws_endpoint_url or self.localstack_host)
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether callers need a token; else only this machine is let in."""
+        return self.token is not None or bool(self.admin_tokens or self.read_tokens)
 
     @property
     def scratch(self) -> Path:

@@ -15,11 +15,13 @@ from inspector.api.glance import WORKER_SILENT_S, Glance
 from inspector.api.guard import protect
 from inspector.api.health import HealthViews
 from inspector.api.keys import accept_keys
+from inspector.api.login import LoginViews, keep_sessions
 from inspector.api.pages import PageViews
 from inspector.api.ports import ChangesFactory, ObjectSource, StatusSource
 from inspector.api.problems import handle_errors
 from inspector.api.status import StatusViews
 from inspector.api.stream import Streams
+from inspector.api.tokens import Tokens
 from inspector.metrics import HTTP_SECONDS
 from inspector.settings import Settings
 
@@ -54,7 +56,9 @@ def create_app(
     feeder = Feeder(board, changes_factory)
     finder = Finder(board, bucket, settings.bucket, settings.accepts_key)
     # Half of the threads stay free for everything that ends by itself, health checks among it.
-    streams = Streams(finder, feeder, limit=settings.web_threads // 2)
+    streams = Streams(
+        finder, feeder, limit=settings.web_threads // 2, limit_per_client=settings.streams_per_client
+    )
     glance = Glance(source, settings.bucket, silent_s=max(WORKER_SILENT_S, 3 * settings.heartbeat_s))
 
     app = Flask(__name__)
@@ -62,10 +66,13 @@ def create_app(
     accept_keys(app.url_map)
     handle_errors(app)
     _measure(app)
-    protect(app, settings)
+    tokens = Tokens.of(settings)
+    protect(app, settings, tokens)
+    keep_sessions(app, settings)
     app.before_request(feeder.ensure)
     app.register_blueprint(StatusViews(board, finder, streams, settings.bucket).blueprint())
     app.register_blueprint(HealthViews(glance, feeder).blueprint())
+    app.register_blueprint(LoginViews(tokens).blueprint())
     app.register_blueprint(PageViews(board, glance, settings.bucket).blueprint())
     return app
 

@@ -1,81 +1,134 @@
-"""Who may ask, and how much they may send.
+"""Who may ask, and how much. Every request passes here before anything else is done with it.
 
-With a token every request but the probes must carry it. Without one the server is reachable from this machine
-only, and then the Host header must name this machine too: a page from elsewhere whose name was made to
-resolve to 127.0.0.1 (DNS rebinding) would otherwise read everything through the visitor's browser.
+Without tokens only this machine is let in, as admin, and then the Host header must name it too: a page from
+elsewhere whose name was made to resolve to 127.0.0.1 (DNS rebinding) would otherwise read everything through
+the visitor's browser. With tokens every request but the public ones carries one, or the cookie that `login`
+gave for one.
+
+A view need not ask for anything: to read takes the role `read`, any other method `admin` and, from a browser,
+a page of our own.
 """
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
+import math
+from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode, urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, redirect, request, session
+from werkzeug.wrappers import Response as AnyResponse
 
+from inspector.api.limits import RateLimit
 from inspector.api.problems import Problem
+from inspector.api.tokens import Role, Tokens
 from inspector.settings import Settings
 
 MAX_BODY_BYTES: Final = 64 * 1024
-OPEN_PATHS: Final = frozenset({"/livez", "/readyz"})  # for probes, which have no token and ask by address
+SESSION_TOKEN: Final = "token"  # noqa: S105 - where the session keeps the name of its token
+LOGIN: Final = "/login"
+LOGOUT: Final = "/logout"
+PROBES: Final = frozenset({"/livez", "/readyz"})  # asked by address, and without a token
+_PUBLIC: Final = PROBES | {LOGIN, LOGOUT}
+_STATIC: Final = "/static/"  # style and scripts of the login page; they are the same everywhere
+
+_AUTHORIZATION: Final = "Authorization"
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_ELSEWHERE: Final = frozenset({"cross-site", "same-site"})  # another port of localhost is the same site
+_FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 _HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'; object-src 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
 
 
-def protect(app: Flask, settings: Settings) -> None:
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. role: None for somebody unknown.  name: under which limits count; None: they do not."""
+
+    role: Role | None
+    name: str | None
+    by_cookie: bool = False
+
+    def may(self, needed: Role) -> bool:
+        return self.role is not None and self.role.covers(needed)
+
+
+def caller() -> Caller:
+    """Who asks in the present request."""
+    asking: Caller = g.caller
+    return asking
+
+
+def protect(app: Flask, settings: Settings, tokens: Tokens) -> None:
     """Check every request to this app before anything else, and harden every response."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    token = settings.token.get_secret_value() if settings.token else None
+    rate = RateLimit(settings.rate_limit)
 
-    def check() -> None:
-        if request.path not in OPEN_PATHS:
-            _check_host() if token is None else _check_token(token)
+    def check() -> AnyResponse | None:
         _check_size()
-
-    def harden(response: Response) -> Response:
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+        g.caller = _identify(tokens)
+        _check_rate(rate)
+        _check_page()
+        return _check_role()
 
     app.before_request(check)
-    app.after_request(harden)
+    app.after_request(_harden)
 
 
-def _check_token(token: str) -> None:
-    if not hmac.compare_digest(_given_token(), token.encode()):
-        detail = "Send the header `Authorization: Bearer` with the token of INSPECTOR_TOKEN."
-        raise Problem(401, "unauthorized", detail, {"WWW-Authenticate": 'Basic realm="inspector"'})
+# ---------------------------------------------------------------- who asks
 
 
-def _given_token() -> bytes:
-    """The token of a program (Bearer), or the password of a browser (Basic, with any user name)."""
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return given.strip().encode("latin-1", "replace")  # as header texts are read
-    password = request.authorization.password if request.authorization else None
-    return (password or "").encode()
+def _identify(tokens: Tokens) -> Caller:
+    """Raises Problem where there are no tokens and somebody is not of this machine; probes need not be."""
+    if not tokens:
+        try:
+            _check_local()
+        except Problem:
+            if request.path not in PROBES:
+                raise
+            return Caller(None, _address())
+        return Caller(Role.ADMIN, None)
+    sent = request.headers.get(_AUTHORIZATION)
+    known = tokens.by_name(session.get(SESSION_TOKEN)) if sent is None else tokens.by_token(_bearer(sent))
+    if known is None:
+        return Caller(None, _address())
+    return Caller(known.role, known.name, by_cookie=sent is None)
 
 
-def _check_host() -> None:
+def _bearer(authorization: str) -> bytes:
+    """The token in such a header; empty, which is no token, if there is none."""
+    scheme, _, given = authorization.partition(" ")
+    return given.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
+
+
+def _address() -> str:
+    return f"address {request.remote_addr}"
+
+
+def _check_local() -> None:
+    """Let this machine in, and nobody who comes through it: neither a page from elsewhere nor a proxy."""
     if not names_this_machine(request.headers.get("Host", "")):
-        detail = "Without INSPECTOR_TOKEN only this machine's own names are answered, such as 127.0.0.1."
+        detail = "Without a token only this machine's own names are answered, such as 127.0.0.1."
         raise Problem(403, "unknown-host", detail)
+    forwarded = any(name in request.headers for name in _FORWARDED)
+    if forwarded or not names_this_machine(_bracketed(request.remote_addr or "")):
+        raise Problem(403, "not-local", "Without a token only this machine is let in: set INSPECTOR_TOKEN.")
+    origin = request.headers.get("Origin")
+    if origin is not None and not names_this_machine(_authority(origin)):
+        raise _cross_site()
 
 
-def _check_size() -> None:
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise Problem(413, "too-large", f"Requests may carry up to {MAX_BODY_BYTES} bytes.")
-
-
-def names_this_machine(host_header: str) -> bool:
+def names_this_machine(authority: str) -> bool:
     """Whether a Host header names the loopback interface, with or without a port."""
-    host, bracket, _ = host_header.strip().lower().removeprefix("[").partition("]")
+    host, bracket, _ = authority.strip().lower().removeprefix("[").partition("]")
     if not bracket:
         host = host.partition(":")[0]
     if host == "localhost" or host.endswith(".localhost"):
@@ -84,3 +137,90 @@ def names_this_machine(host_header: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+# ---------------------------------------------------------------- what they may
+
+
+def _check_size() -> None:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise Problem(413, "too-large", f"Requests may carry up to {MAX_BODY_BYTES} bytes.")
+
+
+def _check_rate(rate: RateLimit) -> None:
+    name = caller().name
+    wait_s = rate.take(name) if name is not None else 0.0
+    if wait_s:
+        detail = "There were too many requests in a short time."
+        raise Problem(429, "too-many-requests", detail, {"Retry-After": str(math.ceil(wait_s))})
+
+
+def _check_page() -> None:
+    """Refuse what a page from elsewhere makes a browser do; links to us are no harm.
+
+    Source: the W3C's Fetch Metadata Request Headers, section "Resource isolation policy". Browsers send
+    Sec-Fetch-Site, or at least Origin with every method that may change something; programs send neither.
+    """
+    safe = request.method in _SAFE_METHODS
+    site = request.headers.get("Sec-Fetch-Site")
+    if site in _ELSEWHERE and not (safe and request.headers.get("Sec-Fetch-Mode") == "navigate"):
+        raise _cross_site()
+    if safe:
+        return
+    origin = request.headers.get("Origin")
+    if origin is None:
+        trusted = site is not None or not caller().by_cookie
+    else:
+        trusted = _authority(origin) == request.headers.get("Host", "").lower()
+    if not trusted:
+        raise _cross_site()
+
+
+def _check_role() -> AnyResponse | None:
+    """None if the caller may; a browser without a token is led to the login page. Raises Problem."""
+    if request.path in _PUBLIC or request.path.startswith(_STATIC):
+        return None
+    needed = Role.READ if request.method in _SAFE_METHODS else Role.ADMIN
+    if caller().may(needed):
+        return None
+    if caller().role is not None:
+        raise Problem(403, "forbidden", f"This takes a token with the role {needed.value}.")
+    if request.method in ("GET", "HEAD") and wants_page() and _AUTHORIZATION not in request.headers:
+        return redirect(f"{LOGIN}?{urlencode({'next': request.environ.get('RAW_URI', '/')})}", 303)
+    if _AUTHORIZATION in request.headers:
+        raise unauthorized("This token is not valid, or not any more.")
+    raise unauthorized("Send the header `Authorization: Bearer` with a token.")
+
+
+def wants_page() -> bool:
+    """Whether a person waits for this answer, rather than a program or a script."""
+    navigates = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    return navigates and "text/html" in request.headers.get("Accept", "")
+
+
+def unauthorized(detail: str) -> Problem:
+    return Problem(401, "unauthorized", detail, {"WWW-Authenticate": 'Bearer realm="inspector"'})
+
+
+def _cross_site() -> Problem:
+    return Problem(403, "cross-site", "A page of another site asks for this.")
+
+
+def _authority(origin: str) -> str:
+    """Host and port of an Origin header; empty if it is none, such as `null`."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _harden(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if not request.path.startswith(_STATIC) and not response.cache_control.no_store:
+        response.cache_control.private = True  # no proxy may hand one caller's answers to another
+    return response

@@ -15,14 +15,18 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Final
 
+import structlog
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from inspector.api.feeder import Feeder
 from inspector.api.glance import Glance
+from inspector.api.guard import caller
 from inspector.api.scrape import build_registry
-from inspector.errors import DatabaseUnavailable
+from inspector.errors import DatabaseUnavailable, told
 from inspector.model import ALGORITHM, Overview
+
+log = structlog.get_logger(__name__)
 
 DISTRIBUTION: Final = "video-inspector"
 
@@ -59,13 +63,17 @@ class HealthViews:
         return _json({"status": "alive"})
 
     def readyz(self) -> Response:
-        """200 `ready` or `degraded`, or 503 `unready`; with every check and its reason."""
+        """200 `ready` or `degraded`, or 503 `unready`; with every check, for known callers its reason too."""
+        known = caller().role is not None
         checks = list(self.checks())
         failed = [check for check in checks if not check.ok]
         unready = any(check.vital for check in failed)
         document = {
             "status": "unready" if unready else "degraded" if failed else "ready",
-            "checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks},
+            "checks": {
+                check.name: {"ok": check.ok, **({"detail": check.detail} if known else {})}
+                for check in checks
+            },
         }
         return _json(document, 503 if unready else 200)
 
@@ -90,12 +98,13 @@ class HealthViews:
             self._glance.ping()
             overview = self._glance.overview()
         except DatabaseUnavailable as exc:
-            yield Check("database", False, f"PostgreSQL cannot be asked: {exc}", vital=True)
+            log.warning("not_ready", problem=str(exc))
+            yield Check("database", False, f"{told(exc)} The log says more.", vital=True)
         else:
             yield Check("database", True, "answers", vital=True)
             yield from self._checks_of(overview)
         feeder = self._feeder.state
-        detail = "hears changes" if feeder.live else f"reads go to the database: {feeder.problem or 'silent'}"
+        detail = "hears changes" if feeder.live else "silent: all reads go to the database; the log says why"
         yield Check("feeder", feeder.live, detail)
 
     def _checks_of(self, overview: Overview) -> Iterator[Check]:

@@ -1,9 +1,10 @@
 """Errors as problem+json (RFC 9457): ours, the services' and those of Flask itself.
 
 `type` is stable: programs may compare it. `urn:inspector:problem:` followed by one of: `not-found`,
-`bad-key`, `bad-parameter`, `unauthorized`, `unknown-host`, `too-large`, `too-many-streams`,
-`database-unavailable`, `bucket-unavailable`, `unavailable`, or for an error of HTTP itself by its name, such
-as `method-not-allowed` or `internal-server-error`.
+`bad-key`, `bad-parameter`, `unauthorized`, `forbidden`, `unknown-host`, `not-local`, `cross-site`,
+`too-large`, `too-many-requests`, `too-many-streams`, `database-unavailable`, `bucket-unavailable`,
+`unavailable`, or for an error of HTTP itself by its name, such as `method-not-allowed` or
+`internal-server-error`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,12 @@ _TITLES: Final = {
     "bad-key": "Unreadable key",
     "bad-parameter": "Unreadable parameter",
     "unauthorized": "A token is needed",
+    "forbidden": "This token may not do that",
     "unknown-host": "Unknown host",
+    "not-local": "Only this machine is let in",
+    "cross-site": "Asked for by another site",
     "too-large": "Request too large",
+    "too-many-requests": "Too many requests",
     "too-many-streams": "Too many streams",
     "database-unavailable": "The database cannot be asked",
     "bucket-unavailable": "The bucket cannot be asked",

@@ -33,16 +33,23 @@ MAX_REQUEST_LINE: Final = 8190  # gunicorn's own limit; a key of 1,024 bytes tak
 log = structlog.get_logger(__name__)
 
 
-def serve(settings: Settings, app_factory: Callable[[], Flask]) -> None:
+def serve(
+    settings: Settings,
+    app_factory: Callable[[Settings], Flask],
+    *,
+    read_again: Callable[[], Settings] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT, then return. For the main thread only.
 
     app_factory runs in the worker process, after the fork: it may open connections and start threads.
+    read_again: the settings as they are now; after SIGHUP a new worker takes over with them, and no
+    connection is refused meanwhile. If it raises ConfigError, those from before stay.
     Raises ConfigError if the address cannot be listened on, or the application cannot be built.
     """
     listener = listen(settings.host, settings.port).detach()  # gunicorn closes it
     parent = os.getpid()
     try:
-        _Server(listener, settings.web_threads, app_factory).run()
+        _Server(listener, settings, app_factory, read_again or (lambda: settings)).run()
     except SystemExit as exc:
         if os.getpid() != parent:
             raise  # the worker ends here: what follows `serve` is the parent's alone
@@ -106,25 +113,34 @@ class _Log(Logger):  # type: ignore[misc]
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with our configuration and nobody else's: no file and no environment variable is read."""
 
-    def __init__(self, listener: int, threads: int, app_factory: Callable[[], Flask]) -> None:
+    def __init__(
+        self,
+        listener: int,
+        settings: Settings,
+        app_factory: Callable[[Settings], Flask],
+        read_again: Callable[[], Settings],
+    ) -> None:
         self._listener = listener
-        self._threads = threads
+        self._settings = settings
         self._app_factory = app_factory
+        self._read_again = read_again
         super().__init__()
 
     def load_config(self) -> None:
+        threads = self._settings.web_threads
         settings = {
             "bind": f"fd://{self._listener}",
             "workers": 1,
             "worker_class": _Worker,
-            "threads": self._threads,
-            "worker_connections": max(1000, 2 * self._threads),
+            "threads": threads,
+            "worker_connections": max(1000, 2 * threads),
             "timeout": HANG_S,
             "graceful_timeout": GRACE_S,
             "limit_request_line": MAX_REQUEST_LINE,
             "logger_class": _Log,
             "accesslog": None,
             "control_socket_disable": True,
+            "on_reload": self._renew,
             "post_worker_init": _start,
             "worker_exit": _stop,
         }
@@ -132,7 +148,14 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return self._app_factory()
+        return self._app_factory(self._settings)
+
+    def _renew(self, _arbiter: object) -> None:
+        """In the parent, before the next worker is made."""
+        try:
+            self._settings = self._read_again()
+        except ConfigError as exc:
+            log.warning("settings_not_read_again", error=str(exc))
 
 
 def _start(worker: _Worker) -> None:

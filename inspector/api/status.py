@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 from inspector.api.board import StatusBoard
 from inspector.api.documents import page_document, status_document
 from inspector.api.finder import Finder
+from inspector.api.guard import caller
 from inspector.api.keys import key_from_path, key_from_query
 from inspector.api.problems import Problem
 from inspector.api.stream import Streams
@@ -74,11 +75,12 @@ class StatusViews:
     def _stream(self, status: VideoStatus) -> Response:
         if status.state.final and request.headers.get("Last-Event-ID") == str(status.revision):
             return Response(status=204)  # tells an EventSource that has seen the end not to come back
-        self._streams.enter()
+        client = caller().name
+        self._streams.enter(client)
         events: Iterator[bytes] = self._streams.events(status)
         response = Response(events, content_type=EVENT_STREAM)
         response.headers.update({"Cache-Control": "no-store", "Vary": "Accept", "X-Accel-Buffering": "no"})
-        response.call_on_close(self._streams.leave)
+        response.call_on_close(lambda: self._streams.leave(client))
         return response
 
 

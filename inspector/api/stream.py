@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -39,6 +40,7 @@ class Streams:
         feeder: Feeder,
         *,
         limit: int,
+        limit_per_client: int | None = None,
         ping_s: float = PING_S,
         tick_s: float = TICK_S,
         clock: Callable[[], float] = time.monotonic,
@@ -46,30 +48,41 @@ class Streams:
         self._finder = finder
         self._feeder = feeder
         self._limit = limit
+        self._limit_per_client = limit_per_client or limit
         self._ping_s = ping_s
         self._tick_s = tick_s
         self._clock = clock
         self._lock = threading.Lock()
-        self._open = 0
+        self._open: Counter[str | None] = Counter()  # by client
         self._stopping = threading.Event()
 
     def stop(self) -> None:
         """Let all streams end, and no new one begin. Readers connect again by themselves."""
         self._stopping.set()
 
-    def enter(self) -> None:
-        """Take a place; `leave` must follow. Raises Problem (503) if all are taken."""
+    @property
+    def open(self) -> int:
+        """How many places are taken."""
+        return self._open.total()
+
+    def enter(self, client: str | None = None) -> None:
+        """Take a place; `leave` must follow. Raises Problem if all (503) or the client's own (429) are taken.
+
+        client: who reads; None for one who may take them all.
+        """
         with self._lock:
-            if self._open >= self._limit or self._stopping.is_set():
-                detail = "All streams are taken; poll this address without `Accept: text/event-stream`."
-                raise Problem(503, "too-many-streams", detail, {"Retry-After": str(RETRY_AFTER_S)})
-            self._open += 1
+            if self.open >= self._limit or self._stopping.is_set():
+                raise _too_many(503, "All streams are taken")
+            if client is not None and self._open[client] >= self._limit_per_client:
+                raise _too_many(429, f"You have {self._open[client]} streams open already")
+            self._open[client] += 1
         STREAMS.inc()
 
-    def leave(self) -> None:
+    def leave(self, client: str | None = None) -> None:
         """Give the place back."""
         with self._lock:
-            self._open -= 1
+            self._open[client] -= 1
+            self._open += Counter()  # forgets who has none
         STREAMS.dec()
 
     def events(self, first: VideoStatus) -> Iterator[bytes]:
@@ -135,6 +148,11 @@ class Streams:
             self._finder.board.refresh({status.video_id} if status.video_id is not None else set())
         except Unavailable:
             return
+
+
+def _too_many(status: int, sentence: str) -> Problem:
+    detail = f"{sentence}; poll this address without `Accept: text/event-stream`."
+    return Problem(status, "too-many-streams", detail, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 def encode(status: VideoStatus) -> bytes:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
 MAX_KEY_BYTES: Final = 1024
+SIGNED_S: Final = 300  # long enough to begin to play; a page asks for another when it needs one
+MOST_SIGNED_S: Final = 3600
 _MIB: Final = 2**20
 
 # One stream and no threads: MiniStack reads the whole object again for every ranged GET, and a sink that
@@ -153,8 +155,13 @@ class Bucket:
         """Remove the object (in a versioned bucket: put a delete marker on it). Absence is no error."""
         self.client.delete_object(Bucket=self.name, Key=key)
 
-    def signed_url(self, key: str, expires_s: int) -> str:
-        """An address by which a browser may read the object for `expires_s` seconds."""
+    def signed_url(self, key: str, expires_s: int = SIGNED_S) -> str:
+        """An address by which a browser may read the object for `expires_s` seconds; whoever has it may.
+
+        Raises ValueError above MOST_SIGNED_S: nobody can take such an address back.
+        """
+        if not 0 < expires_s <= MOST_SIGNED_S:
+            raise ValueError(f"an address may be signed for 1 to {MOST_SIGNED_S} s, not {expires_s}")
         return self._signer.generate_presigned_url(
             "get_object", Params={"Bucket": self.name, "Key": key}, ExpiresIn=expires_s
         )

@@ -28,7 +28,9 @@ _COMMANDS: Final = {
     "serve": "services",
     "work": "services",
     "sweep": "services",
+    "token": "token",
 }
+_WITHOUT_SETTINGS: Final = frozenset({"token"})  # run before they are complete
 
 
 class _Group(click.Group):
@@ -69,6 +71,6 @@ def main(ctx: click.Context) -> None:
     Exit codes: 0 done; 1 it could not be done; 2 wrong command line; 3 done, but some files or videos were
     rejected or failed.
     """
-    if "-h" not in sys.argv and "--help" not in sys.argv:
+    if ctx.invoked_subcommand not in _WITHOUT_SETTINGS and not {"-h", "--help"} & set(sys.argv):
         ctx.obj = load_settings()
         configure_logging(ctx.obj)

@@ -10,7 +10,7 @@ import structlog
 from inspector.api.serve import serve as serve_web
 from inspector.cli.stack import StackInfo, running_stack, say_step, worker_programs
 from inspector.errors import InspectorError, Interrupted
-from inspector.settings import Settings
+from inspector.settings import Settings, load_settings
 from inspector.stack import join_stack
 from inspector.wiring.bootstrap import run_bootstrap
 from inspector.wiring.programs import make_app, make_sweep, make_worker, serve_metrics
@@ -55,9 +55,8 @@ def bootstrap(settings: Settings, verify_only: bool, probe: bool) -> None:
 @click.command()
 @click.pass_obj
 def serve(settings: Settings) -> None:
-    """Run the web server: status page, API and metrics."""
-    joined = join_stack(settings)
-    serve_web(joined, lambda: make_app(joined))
+    """Run the web server: status page, API and metrics. SIGHUP makes it read its settings again."""
+    serve_web(join_stack(settings), make_app, read_again=lambda: join_stack(load_settings()))
 
 
 @click.command()

@@ -18,6 +18,7 @@ from inspector.events.dead_letter import REDRIVE_NAME, REDRIVE_SOURCE
 from inspector.model import EventKind, ObjectEvent
 
 _MOST_KEY_BYTES: Final = 1024  # Amazon S3 User Guide, "Creating object key names"
+_MOST_RECORDS: Final = 1000  # S3 sends one; each costs a look at its key while the message is ours
 _MOST_NESTING: Final = 3  # an S3 event in an SNS message, and one to spare
 
 _EVENT_BRIDGE_KINDS: Final = {
@@ -104,6 +105,8 @@ def _parse_envelope(envelope: dict[str, Any], nesting: int) -> list[ObjectEvent]
 def _parse_records(records: object) -> list[ObjectEvent]:
     if not isinstance(records, list) or not records:
         raise MalformedEvent("Records is not a list of records")
+    if len(records) > _MOST_RECORDS:
+        raise MalformedEvent(f"{len(records)} records in one message")
     parsed = [_parse_record(_Record.model_validate(record)) for record in records]
     return [event for event in parsed if event is not None]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from inspector.aws import Bucket, Queue, make_s3, make_signer, make_sqs
 from inspector.errors import ConfigError
 from inspector.settings import Settings
@@ -12,7 +14,11 @@ def make_database(settings: Settings, *, pool_size: int = 5) -> Database:
     """Raises ConfigError if no database is named and none runs embedded."""
     if settings.database_url is None:
         raise ConfigError("no database: start `inspector up`, or set DATABASE_URL")
-    return Database(settings.database_url.get_secret_value(), pool_size=pool_size)
+    try:
+        return Database(settings.database_url.get_secret_value(), pool_size=pool_size)
+    except (ValueError, SQLAlchemyError):  # they quote the address, or what they take for its port
+        wanted = "postgresql://user:password@host:port/name, with special characters percent-encoded"
+        raise ConfigError(f"DATABASE_URL is no address of a database: it must look like {wanted}") from None
 
 
 def make_bucket(settings: Settings) -> Bucket:

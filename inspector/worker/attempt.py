@@ -24,6 +24,7 @@ from inspector.errors import (
     ScratchFull,
     ToolMissing,
     Unavailable,
+    told,
 )
 from inspector.metrics import JOBS_FINISHED, LEASES_LOST
 from inspector.model import Lease, Progress, State
@@ -138,7 +139,7 @@ class Attempts:
         if only_this_one or isinstance(exc, DatabaseBusy):
             return self._retry(lease, exc)
         log.warning("inspection_put_off", key=lease.key, error=str(exc))
-        self._settle(lambda tx: jobs.release(tx, lease, pause_s=_OUTAGE_PAUSE_S, error=str(exc)))
+        self._settle(lambda tx: jobs.release(tx, lease, pause_s=_OUTAGE_PAUSE_S, error=told(exc)))
         return "put_off"
 
     def _bucket_answers(self) -> bool:
@@ -149,14 +150,13 @@ class Attempts:
         return True
 
     def _retry(self, lease: Lease, exc: Exception) -> str:
-        error = str(exc) if isinstance(exc, InspectorError) else f"internal error: {exc!r}"
         if isinstance(exc, InspectorError):
-            log.warning("attempt_failed", key=lease.key, attempt=lease.attempt, error=error)
+            log.warning("attempt_failed", key=lease.key, attempt=lease.attempt, error=str(exc))
         else:
             log.error("attempt_broke", key=lease.key, attempt=lease.attempt, exc_info=exc)
         pause_s = self._settings.retry_pause_s * 2 ** (lease.attempt - 1) * random.uniform(0.5, 1.5)
         state: list[State] = []
-        self._settle(lambda tx: state.append(jobs.retry(tx, lease, error, pause_s=pause_s)))
+        self._settle(lambda tx: state.append(jobs.retry(tx, lease, told(exc), pause_s=pause_s)))
         return "retried" if State.QUEUED in state else State.FAILED
 
     def _settle(self, write: Callable[[Session], None]) -> None:

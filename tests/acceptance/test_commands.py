@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.acceptance.machine import S3, Machine
 from tests.film import BROKEN, SHOTS, copies, cut_together
 from tests.services import Endpoint, wait_until
 
-COMMANDS = ("up", "put", "status", "scan", "demo", "bootstrap", "serve", "work", "sweep")
+COMMANDS = ("up", "put", "status", "scan", "demo", "bootstrap", "serve", "work", "sweep", "token")
 
 
 @pytest.fixture
@@ -197,6 +198,38 @@ def test_serve_and_work_do_their_part_against_given_services(elsewhere: Machine,
             elsewhere.web.wait_for("b.mp4", "done")
             assert work.stop() == 0
         assert elsewhere.web.duplicates("a.mp4") == {"b.mp4": "duplicate"}
+        assert serve.stop() == 0
+
+
+def new_token(machine: Machine) -> tuple[str, str]:
+    """A token and its hash, from a machine whose settings are not complete yet."""
+    said = machine.run("token", "--role", "read", env={"INSPECTOR_HOST": "0.0.0.0"}).stdout  # noqa: S104
+    token, digest = (line.split()[1] for line in said.splitlines())
+    return token, digest
+
+
+def test_tokens_are_replaced_without_a_request_refused(elsewhere: Machine) -> None:
+    elsewhere.run("bootstrap")
+    (old, old_hash), (new, new_hash) = new_token(elsewhere), new_token(elsewhere)
+
+    def status(token: str) -> int:
+        return elsewhere.web.get("/status", Authorization=f"Bearer {token}").status
+
+    env_file = elsewhere.folder / ".env"
+    env_file.write_text(f"INSPECTOR_READ_TOKENS={old_hash}\n")
+    with elsewhere.running("serve") as serve:
+        wait_until(elsewhere.web.answers, serve.process)
+        assert (status(old), status(new)) == (200, 401)
+        env_file.write_text(f"INSPECTOR_READ_TOKENS={old_hash},{new_hash}\n")
+        serve.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: {status(old)} == {200} and status(new) == 200, serve.process)
+        env_file.write_text(f"INSPECTOR_READ_TOKENS={new_hash}\n")
+        serve.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: {status(new)} == {200} and status(old) == 401, serve.process)
+        env_file.write_text("INSPECTOR_READ_TOKENS=nonsense\n")
+        serve.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "settings_not_read_again" in serve.said, serve.process)
+        assert {status(new) for _ in range(20)} == {200}, "a mistake in the file changes nothing"
         assert serve.stop() == 0
 
 

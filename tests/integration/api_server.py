@@ -25,7 +25,7 @@ def main() -> None:
     port, folder = int(sys.argv[1]), Path(sys.argv[2])
     settings = settings_for_test(port=port, bucket=BUCKET, web_threads=16, data_dir=folder)
     try:
-        serve(settings, lambda: build(settings, folder / "deeds"))
+        serve(settings, lambda now: build(now, folder / "deeds"))
         print("served", flush=True)  # noqa: T201 - the test counts these
     except ConfigError as exc:
         sys.exit(f"inspector: {exc}")

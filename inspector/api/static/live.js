@@ -17,6 +17,7 @@
     const headers = etag ? { "If-None-Match": etag } : {};
     const response = await fetch(videos.dataset.source, { headers, cache: "no-store" });
     if (response.status === 304) return;
+    if (response.status === 401) return location.reload(); // leads to the login page
     if (!response.ok) throw new Error(response.statusText);
     etag = response.headers.get("ETag");
     const text = await response.text();

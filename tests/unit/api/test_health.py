@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
@@ -31,7 +32,9 @@ def test_without_the_database_we_are_not_ready_but_alive(source: FakeSource, cli
     source.down = True
     answer = client.get("/readyz")
     assert (answer.status_code, answer.get_json()["status"]) == (503, "unready")
-    assert "connection refused" in answer.get_json()["checks"]["database"]["detail"]
+    detail = answer.get_json()["checks"]["database"]["detail"]
+    assert "PostgreSQL" in detail
+    assert "refused" not in detail, "what services say names hosts and users: it belongs into the log"
     assert client.get("/livez").status_code == 200
 
 
@@ -103,3 +106,10 @@ def test_probes_and_scrapes_together_ask_the_database_once(source: FakeSource, c
 def test_build_info_says_what_runs(client: FlaskClient) -> None:
     info = client.get("/build-info").get_json()
     assert set(info) == {"name", "version", "algorithm", "python"}
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_strangers_learn_how_we_are_but_not_why(source: FakeSource, client: FlaskClient, down: bool) -> None:
+    source.down = down
+    answer = client.get("/readyz", headers={"Host": "10.0.0.7"})
+    assert {frozenset(check) for check in answer.get_json()["checks"].values()} == {frozenset({"ok"})}

@@ -220,7 +220,7 @@ def test_a_place_is_given_back_however_the_answer_ends(app: Flask, source: FakeS
     for _ in range(100):
         with client.open("/status/a", method=method, headers=SSE) as answer:
             assert answer.status_code == 200
-    assert background(app).streams._open == 0
+    assert background(app).streams.open == 0
 
 
 def test_no_subscription_is_left_behind(fed_wire: Wire) -> None:

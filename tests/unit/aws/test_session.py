@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from inspector.aws import endpoint_url, make_s3, make_signer, make_sqs
+from inspector.aws import Bucket, endpoint_url, make_s3, make_signer, make_sqs
+from inspector.aws.bucket import MOST_SIGNED_S, SIGNED_S
 from inspector.errors import ConfigError
 from tests.services import settings_for_test
 
@@ -75,3 +76,12 @@ def test_addresses_are_signed_for_the_host_that_browsers_know() -> None:
         "get_object", Params={"Bucket": "videos", "Key": "a b"}
     )
     assert url.startswith("https://media.example.com/videos/a%20b?X-Amz-Algorithm=AWS4-HMAC-SHA256")
+
+
+@pytest.mark.parametrize("expires_s", [0, -1, MOST_SIGNED_S + 1])
+def test_no_address_is_signed_for_long(expires_s: int) -> None:
+    settings = settings_for_test(aws_endpoint_url="http://127.0.0.1:1")
+    bucket = Bucket(make_s3(settings), "videos")
+    assert f"X-Amz-Expires={SIGNED_S}" in bucket.signed_url("a")
+    with pytest.raises(ValueError, match="signed"):
+        bucket.signed_url("a", expires_s)

@@ -150,7 +150,7 @@ def test_every_route_is_documented(app: Flask) -> None:
     documented = {
         address
         for row in re.findall(r"^\| .*\|$", section(read("docs/api.md"), "Addresses"), re.MULTILINE)
-        for address in re.findall(r"GET (/[^`?]*)", row)
+        for address in re.findall(r"(?:GET|POST) (/[^`?]*)", row)
     }
     assert documented == spoken
 

@@ -31,7 +31,7 @@ OF_IMAGES: Final = {
     "localstack": frozenset({"SERVICES", "EAGER_SERVICE_LOADING"}),
 }
 OURS: Final = ("web", "worker")
-SECRET: Final = "a secret"
+SECRET: Final = "a secret of 16 characters"
 
 
 @cache

@@ -1,0 +1,196 @@
+"""The policies in infra/iam permit exactly what each role does: nothing is missing, nothing is unused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import pytest
+
+from inspector.api.board import StatusBoard
+from inspector.api.finder import Finder
+from inspector.aws import Bucket
+from inspector.errors import BucketUnavailable, Unavailable
+from inspector.settings import Settings
+from inspector.store import Database
+from inspector.store.status import StatusReader
+from inspector.wiring.adapters import make_bucket, make_queue
+from inspector.wiring.bootstrap import run_bootstrap
+from inspector.worker.consumer import Consumer
+from inspector.worker.sweep import Sweep
+from tests.integration.test_inspection import House
+from tests.services import ROOT, Endpoint, Places, places_at, wait_until
+
+BUCKET_ARN: Final = "arn:aws:s3:::videos"
+QUEUE_ARN: Final = "arn:aws:sqs:eu-west-1:123456789012:"
+
+#: Which permission an operation takes, where it is not called like it.
+#: Source: Service Authorization Reference, "Actions, resources, and condition keys" for Amazon S3 and SQS.
+ACTIONS: Final = {
+    "HeadBucket": "s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "GetBucketCors": "s3:GetBucketCORS",
+    "PutBucketCors": "s3:PutBucketCORS",
+    "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "PutBucketNotificationConfiguration": "s3:PutBucketNotification",
+    "DeleteMessageBatch": "sqs:DeleteMessage",
+    "ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+}
+OF_VERSIONS: Final = {"s3:GetObject": "s3:GetObjectVersion"}
+
+Call = tuple[str, str]  # action, ARN
+
+
+@dataclass
+class Recorder:
+    """Every call that a bucket and its queues get, as a permission that it takes."""
+
+    places: Places
+    calls: set[Call] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for client in (self.places.bucket.client, self.places.queue.client):
+            client.meta.events.register("provide-client-params.*.*", self._hear)
+
+    def _hear(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        service = model.service_model.service_name
+        action = ACTIONS.get(model.name, f"{service}:{model.name}")
+        if params.get("VersionId"):
+            action = OF_VERSIONS[action]
+        self.calls.add((action, self._arn(params)))
+
+    def _arn(self, params: dict[str, Any]) -> str:
+        if "Bucket" in params:
+            return BUCKET_ARN + (f"/{params['Key']}" if "Key" in params else "")
+        dead = (params.get("QueueName") or params["QueueUrl"]).endswith("-dlq")
+        return QUEUE_ARN + ("video-events-dlq" if dead else "video-events")
+
+
+@cache
+def grants(role: str) -> frozenset[Call]:
+    """Each action with each resource that the role's policy names."""
+    policy = json.loads((ROOT / "infra" / "iam" / f"{role}.json").read_text())
+    assert policy["Version"] == "2012-10-17"
+    assert all(
+        one["Effect"] == "Allow" and set(one) == {"Sid", "Effect", "Action", "Resource"}
+        for one in policy["Statement"]
+    )
+    return frozenset(
+        (action, resource)
+        for statement in policy["Statement"]
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    )
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def permits(grant: Call, call: Call) -> bool:
+    return grant[0] == call[0] and fnmatchcase(call[1], grant[1])
+
+
+def judge(role: str, calls: set[Call]) -> None:
+    missing = {call for call in calls if not any(permits(grant, call) for grant in grants(role))}
+    unused = {grant for grant in grants(role) if not any(permits(grant, call) for call in calls)}
+    assert (missing, unused) == (set(), set())
+
+
+@pytest.fixture
+def places(ministack: Endpoint, tmp_path: Path, database_url: str) -> Places:
+    return places_at(ministack, tmp_path, idle_poll_s=0.05, poll_wait_s=1, database_url=database_url)
+
+
+def down(*_: object) -> NoReturn:
+    raise BucketUnavailable("on purpose")
+
+
+@contextmanager
+def bucket_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nobody can look at a key meanwhile."""
+    with monkeypatch.context() as patch, suppress(Unavailable):
+        patch.setattr(Bucket, "head", down)
+        yield
+
+
+def test_bootstrap_is_permitted_what_it_does_and_no_more(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(places)
+    monkeypatch.setattr("inspector.wiring.bootstrap.make_bucket", lambda _: places.bucket)
+    monkeypatch.setattr("inspector.wiring.bootstrap.make_queue", lambda _: places.queue)
+    assert run_bootstrap(places.settings).ok
+    others(places).queue.send("malformed")
+    others(places).bucket.put("a.mp4", b"x")
+    assert run_bootstrap(places.settings).ok
+    others(places).bucket.put("b.mp4", b"x")
+    with bucket_down(monkeypatch):
+        run_bootstrap(places.settings)
+    judge("bootstrap", recorder.calls)
+
+
+def test_a_worker_is_permitted_what_it_does_and_no_more(
+    places: Places, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_bootstrap(places.settings).ok
+    others(places).bucket.client.put_bucket_versioning(
+        Bucket=places.bucket.name, VersioningConfiguration={"Status": "Enabled"}
+    )
+    recorder = Recorder(places)
+    house = House(places, database)
+    consumer = Consumer(database, places.queue, house.ingest, places.settings)
+    others(places).bucket.put("a.mp4", b"no video")
+    with bucket_down(monkeypatch):
+        until_empty(places, consumer)
+    others(places).queue.send("malformed")
+    until_empty(places, consumer)
+    house.worker().run_once()
+    assert house.status("a.mp4").state.final
+    assert house.ingest.look_at("nothing there")
+    Sweep(database, places.bucket, house.ingest, places.settings).run_whole(confirm_removals=False)
+    judge("worker", recorder.calls)
+
+
+def test_the_web_is_permitted_what_it_does_and_no_more(places: Places, database: Database) -> None:
+    assert run_bootstrap(places.settings).ok
+    recorder = Recorder(places)
+    others(places).bucket.put("a.mp4", b"no video")
+    board = StatusBoard(StatusReader(database, min_score=0.5))
+    finder = Finder(board, places.bucket, places.bucket.name, lambda key: True)
+    assert finder.find("a.mp4") is not None
+    assert finder.find("b.mp4") is None
+    judge("web", recorder.calls)
+
+
+def test_policies_name_what_the_settings_name_by_default() -> None:
+    defaults = Settings(_env_file=None)  # type: ignore[call-arg]
+    resources = {
+        resource.split("/")[0] for role in ("web", "worker", "bootstrap") for _, resource in grants(role)
+    }
+    assert resources == {
+        f"arn:aws:s3:::{defaults.bucket}",
+        f"arn:aws:sqs:*:*:{defaults.queue}",
+        f"arn:aws:sqs:*:*:{defaults.dead_letter_queue}",
+    }
+
+
+def others(places: Places) -> Places:
+    """The same places, as somebody uses them whose calls are not ours."""
+    settings = places.settings
+    return Places(settings, make_bucket(settings), make_queue(settings))
+
+
+def until_empty(places: Places, consumer: Consumer) -> None:
+    """Let the consumer take all that has arrived. Raises Unavailable."""
+    depths = others(places).queue.depths
+    wait_until(lambda: depths().visible, timeout_s=20)
+    while depths().visible:
+        consumer.run_once()
