@@ -194,6 +194,15 @@ def pinned(cores: int) -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
+def seconds_of(tool: Callable[[Path], object], file: Path) -> float:
+    """How long a tool takes; for ever, if it cannot read the file."""
+    try:
+        return cost(partial(tool, file)).wall_s
+    except Exception as exc:  # whatever another tool raises
+        print(f"{file.name}: {exc!r}", file=sys.stderr)
+        return float("inf")
+
+
 def print_peers(files: Sequence[Path], runs: int) -> None:
     settings = load_settings(decoder_threads=1, preset=Preset.ACCURATE)
     quick = load_settings(decoder_threads=1, preset=Preset.FAST)
@@ -210,9 +219,9 @@ def print_peers(files: Sequence[Path], runs: int) -> None:
     for file in files:
         duration_s = probe_media(file, settings).duration_s or 0.0
         with pinned(1):
-            rounds = [[cost(partial(tool, file)).wall_s for tool in tools.values()] for _ in range(runs)]
+            rounds = [[seconds_of(tool, file.absolute()) for tool in tools.values()] for _ in range(runs)]
         for name, walls in zip(tools, zip(*rounds, strict=True), strict=True):
-            speeds[name].append(f"{duration_s / statistics.median(walls):.0f}")
+            speeds[name].append(f"{duration_s / statistics.median(walls):.1f}")
     for name, cells in speeds.items():
         print(f"| {name} | {' | '.join(cells)} |")
 
