@@ -16,6 +16,8 @@ from inspector.model import Fingerprint, FloatArray
 #: The first hashed frame of a shot stands 0.1 s after its cut, and the next one 0.2 s after the last.
 BEFORE_S: Final = 0.1
 AFTER_S: Final = 0.2
+#: A sub-fingerprint agrees only if all it was made from is copied, so much to either side of its time.
+HEARD_S: Final = 0.4
 #: A cut so close to where the agreement seems to begin or end is where it does.
 NEAR_S: Final = 0.35
 #: Cuts within this on the line are one and the same.
@@ -23,18 +25,22 @@ SAME_CUT_S: Final = 0.08
 
 
 def find_borders(
-    a: Fingerprint, b: Fingerprint, line: Line, start_s: float, end_s: float
+    a: Fingerprint, b: Fingerprint, line: Line, start_s: float, end_s: float, *, seen: bool = True
 ) -> tuple[float, float]:
-    """Start and end in a's time of a stretch whose first and last agreeing frames are given.
+    """Start and end in a's time of a stretch whose first and last agreeing frames, or sounds, are given.
 
-    Both lie within both contents.
+    seen: whether frames agree; cuts do not bound a stretch that is only heard. Both lie within both contents.
     """
-    cuts = lone_cuts(a.cuts_s, (b.cuts_s - line.offset_s) / line.speed)
+    if seen:
+        cuts = lone_cuts(a.cuts_s, (b.cuts_s - line.offset_s) / line.speed)
+        start = _nearest(cuts, start_s - BEFORE_S)
+        end = _nearest(cuts, end_s + AFTER_S / 2, end_s + AFTER_S)
+    else:
+        start, end = start_s - HEARD_S, end_s + HEARD_S
     first = max(0.0, -line.offset_s / line.speed)
     last = min(a.duration_s, (b.duration_s - line.offset_s) / line.speed)
-    start = min(max(_nearest(cuts, start_s - BEFORE_S), first), last)
-    end = min(max(_nearest(cuts, end_s + AFTER_S / 2, end_s + AFTER_S), first), last)
-    return start, max(start, end)
+    start = min(max(start, first), last)
+    return start, max(start, min(max(end, first), last))
 
 
 def lone_cuts(a_s: FloatArray, b_s: FloatArray) -> FloatArray:

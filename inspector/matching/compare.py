@@ -121,6 +121,6 @@ def _match(a: Fingerprint, b: Fingerprint, stretches: list[Stretch]) -> Match | 
 
 def _segment(a: Fingerprint, b: Fingerprint, stretch: Stretch) -> Segment:
     line = stretch.line
-    start, end = find_borders(a, b, line, stretch.start_s, stretch.end_s)
+    start, end = find_borders(a, b, line, stretch.start_s, stretch.end_s, seen=stretch.frames > 0)
     there = [max(line.speed * t + line.offset_s, 0.0) for t in (start, end)]
     return Segment(start, end, there[0], there[1], probability(log_odds([stretch])))

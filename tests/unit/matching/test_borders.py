@@ -39,6 +39,11 @@ def test_without_cuts_the_border_lies_just_beyond_the_agreeing_frames() -> None:
     assert find_borders(with_cuts(), with_cuts(), LINE, 6.2, 16.2) == pytest.approx((6.1, 16.4))
 
 
+def test_what_is_only_heard_reaches_as_far_as_its_sounds_were_made_from() -> None:
+    a, b = with_cuts(6.04, 16.36), with_cuts()
+    assert find_borders(a, b, LINE, 6.2, 16.2, seen=False) == pytest.approx((5.8, 16.6))
+
+
 def test_borders_lie_within_both_contents() -> None:
     assert find_borders(with_cuts(), with_cuts(), LINE, 3.05, 29.95) == pytest.approx((3.0, 30.0))
 
