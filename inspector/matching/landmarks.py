@@ -101,7 +101,7 @@ LONGEST_INTERVAL_S: Final = 120.0
 #: get no more than that: a long content is found by its many fine ones.
 FRAMES_PER_S: Final = {
     Kind.COARSE_FRAME: 0.0,
-    Kind.FINE_FRAME: 0.7,
+    Kind.FINE_FRAME: 0.65,
     Kind.COARSE_MOTION: 0.0,
     Kind.FINE_MOTION: 0.35,
 }
