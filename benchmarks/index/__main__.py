@@ -77,7 +77,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP")
     parser.add_argument("--films", nargs="+", type=int, default=[1_000, 10_000, 100_000])
-    parser.add_argument("--schemes", nargs="+", default=["btree"], choices=SCHEMES)
+    parser.add_argument("--schemes", nargs="+", default=["covering"], choices=SCHEMES)
     parser.add_argument("--queries", type=int, default=200, help="half of them copies")
     parser.add_argument("--data", type=Path, default=Path("data/bench-index"), help="folder of the database")
     parser.add_argument("--cache-mb", type=int, default=4096, help="PostgreSQL's shared_buffers")
