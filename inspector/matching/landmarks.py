@@ -15,8 +15,8 @@ Four sources, each sparse in the index and dense in the query, so that both need
 - sounds: most of a sub-fingerprint, kept at local maxima of its weight.
 
 A token is short, so that copies keep it, and many unrelated contents share it. Beside each stand 32 further
-bits that need not be equal, only alike: the index compares them on the spot, and nine in ten of the unrelated
-go no further.
+bits that need not be equal, only alike: the index compares them on the spot, and most of the unrelated go
+no further.
 """
 
 from __future__ import annotations
