@@ -58,6 +58,7 @@ class HashModel:
 
     def __init__(self, hashes: NDArray[np.unsignedinteger], bits: int) -> None:
         self._places = np.arange(bits, dtype=np.uint64)
+        hashes = hashes if len(hashes) else np.zeros(1, np.uint64)  # silent, or still, as all clips are
         seen = ((hashes.astype(np.uint64)[:, None] >> self._places) & np.uint64(1)).astype(np.float64)
         share = np.clip(seen.mean(axis=0), 0.02, 0.98)
         centred = (seen - share) / np.sqrt(share * (1 - share))

@@ -1,7 +1,7 @@
 """Ways to store postings, all asked the same questions on the same data.
 
-btree     what the inspector does: a row a posting, an index on the token
-covering  the same with all columns in the index: look-ups never touch the rows
+covering  what the inspector does: a row a posting, an index on the token that holds all columns
+btree     the same with the token alone in the index: smaller, and look-ups touch the rows
 gin       a row a content, arrays of its tokens, times and checked bits; an inverted index on the tokens
 """
 

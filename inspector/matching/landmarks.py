@@ -15,8 +15,8 @@ Four sources, each sparse in the index and dense in the query, so that both need
 - sounds: most of a sub-fingerprint, kept at local maxima of its weight.
 
 A token is short, so that copies keep it, and many unrelated contents share it. Beside each stand 32 further
-bits that need not be equal, only alike: the index compares them on the spot, and nine in ten of the unrelated
-go no further.
+bits that need not be equal, only alike: the index compares them on the spot, and most of the unrelated go
+no further.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ LONGEST_INTERVAL_S: Final = 120.0
 #: get no more than that: a long content is found by its many fine ones.
 FRAMES_PER_S: Final = {
     Kind.COARSE_FRAME: 0.0,
-    Kind.FINE_FRAME: 0.7,
+    Kind.FINE_FRAME: 0.65,
     Kind.COARSE_MOTION: 0.0,
     Kind.FINE_MOTION: 0.35,
 }

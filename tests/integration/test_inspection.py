@@ -400,7 +400,7 @@ def test_candidates_come_from_the_index_and_never_from_a_scan(house: House, film
         landmarks.probe_only(tx)
         question = landmarks.look_up_parameters(Library.BUCKET, content_id, tokens)
         plan = "\n".join(tx.execute(text(f"EXPLAIN {landmarks.LOOK_UP.text}"), question).scalars())
-    assert "Index Scan using landmarks_token" in plan
+    assert "Index Only Scan using landmarks_token" in plan
     assert "Seq Scan" not in plan
 
 

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from inspector.matching import find_candidates, make_landmarks, query_landmarks
+from inspector.matching.candidates import FEW
 from inspector.matching.hashes import VARIANTS, vary
 from inspector.matching.landmarks import HANDFUL, KIND_SHIFT, Kind
 from inspector.model import MOST_CHECKED_BITS, Candidate, Fingerprint, Landmarks, Postings, View
@@ -185,11 +186,29 @@ def test_one_moment_alone_is_no_candidate() -> None:
 
 
 def test_rare_tokens_weigh_more() -> None:
-    common = [(1, 0, content, 0) for content in range(100, 150)]
-    common += [(2, 4000, content, 4000) for content in range(100, 150)]
+    common = [(1, 0, content, 0) for content in range(100, 120)]
+    common += [(2, 4000, content, 4000) for content in range(100, 120)]
     found = find_candidates(postings(*common, (3, 0, 7, 0), (4, 4000, 7, 4000)))
     assert found[0].content_id == 7
-    assert len(found) == 51
+    assert len(found) == 21
+
+
+def test_of_many_with_little_in_common_a_few_are_candidates() -> None:
+    def shared(times_ms: range, contents: range) -> list[tuple[int, int, int, int]]:
+        return [(t, t, content, t) for t in times_ms for content in contents]
+
+    little = shared(range(0, 2000, 1000), range(1000, 1300))
+    much = shared(range(5000, 30000, 1000), range(2000, 2100))
+    found = [c.content_id for c in find_candidates(postings(*little, *much))]
+    assert found == [*range(2000, 2100)]
+    assert len(find_candidates(postings(*little))) == FEW
+
+
+def test_a_picture_that_stands_still_in_both_is_one_coincidence() -> None:
+    still = [(1, 1000 * here, 5, 1000 * there) for here in range(8) for there in range(8)]
+    moving = [(10 + k, 1000 * k, 6, 1000 * k) for k in range(3)]
+    found = find_candidates(postings(*still, *moving))
+    assert [c.content_id for c in found] == [6, 5]
 
 
 def test_any_content_id_will_do_and_ties_are_in_order_of_ids() -> None:

@@ -85,7 +85,13 @@ def upgrade() -> None:
         sa.Column("checked", sa.Integer(), nullable=False),
     )
     op.create_index("landmarks_content", "landmarks", ["content_id"], unique=False)
-    op.create_index("landmarks_token", "landmarks", ["token"], unique=False)
+    op.create_index(
+        "landmarks_token",
+        "landmarks",
+        ["token"],
+        unique=False,
+        postgresql_include=["content_id", "time_ms", "checked"],
+    )
     op.create_table(
         "probes",
         sa.Column("key", sa.Text(), nullable=False),
@@ -206,7 +212,11 @@ def downgrade() -> None:
     op.drop_table("workers")
     op.drop_table("sweeps")
     op.drop_table("probes")
-    op.drop_index("landmarks_token", table_name="landmarks")
+    op.drop_index(
+        "landmarks_token",
+        table_name="landmarks",
+        postgresql_include=["content_id", "time_ms", "checked"],
+    )
     op.drop_index("landmarks_content", table_name="landmarks")
     op.drop_table("landmarks")
     op.drop_index("contents_essence", table_name="contents", postgresql_where=sa.text("essence IS NOT NULL"))
