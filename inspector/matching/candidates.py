@@ -70,17 +70,17 @@ def _count(place: IntArray, moment: IntArray, token: IntArray, weight: NDArray[n
     """Votes per place. A moment votes once per place, with its rarest token, and a token once: a picture that
     stands still in both contents is one coincidence, however long it stands.
     """
-    rarest = _first_of_each(place, moment, -weight)
+    rarest = _first_of_each(place, moment, -weight, token)
     place, token, weight = place[rarest], token[rarest], weight[rarest]
     places, inverse = np.unique(place, return_inverse=True)
-    once = _first_of_each(place, token, -weight)
+    once = _first_of_each(place, token)
     votes = np.bincount(inverse[once], weights=weight[once], minlength=len(places))
     return Places(places, votes.astype(np.float64), np.bincount(inverse).astype(np.int64))
 
 
-def _first_of_each(place: IntArray, item: IntArray, rank: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Indices of the one with the lowest rank of each (place, item)."""
-    order = np.lexsort((rank, item, place))
+def _first_of_each(place: IntArray, item: IntArray, *ranks: NDArray[np.generic]) -> NDArray[np.intp]:
+    """Indices of the one with the lowest ranks of each (place, item), in this order of both."""
+    order = np.lexsort((*reversed(ranks), item, place))
     place, item = place[order], item[order]
     first = np.ones(len(order), dtype=np.bool_)
     first[1:] = (place[1:] != place[:-1]) | (item[1:] != item[:-1])

@@ -101,13 +101,13 @@ LONGEST_INTERVAL_S: Final = 120.0
 #: get no more than that: a long content is found by its many fine ones.
 FRAMES_PER_S: Final = {
     Kind.COARSE_FRAME: 0.0,
-    Kind.FINE_FRAME: 0.65,
+    Kind.FINE_FRAME: 0.5,
     Kind.COARSE_MOTION: 0.0,
-    Kind.FINE_MOTION: 0.35,
+    Kind.FINE_MOTION: 0.25,
 }
-SOUNDS_PER_S: Final = 0.2
-CUTS_PER_S: Final = 0.12
-HANDFUL: Final = 12
+SOUNDS_PER_S: Final = 0.15
+CUTS_PER_S: Final = 0.1
+HANDFUL: Final = 14
 #: So many foremost frames, and sounds, of a query are also asked for with up to so many bits turned over.
 NEARLY: Final = {
     Kind.COARSE_FRAME: Nearly(10, bits=2),
