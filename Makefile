@@ -28,15 +28,16 @@ demo: .venv/.embedded ffmpeg ## Start the stack, upload four short videos, show 
 # ---------------------------------------------------------------- develop
 
 .PHONY: test
-test: .venv/.dev .localstack ffmpeg ## Run all tests, with real services; PYTEST_ARGS are handed on
+test: .venv/.dev .localstack ffmpeg chromium ## Run all tests, with real services; PYTEST_ARGS are handed on
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: check
-check: .venv/.dev ## Look for faults without running anything: style, types, layers
+check: .venv/.dev ## Look for faults without running anything: style, types, layers, vulnerable packages
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python infra/audit
 
 .PHONY: fuzz
 fuzz: .venv/.fuzz ## Look for queue messages that the consumer does not survive; FUZZ_S says for how long
@@ -114,3 +115,7 @@ $(BIN)/python:
 .PHONY: ffmpeg
 ffmpeg:
 	@./infra/install-ffmpeg
+
+.PHONY: chromium
+chromium:
+	@./infra/install-chromium

@@ -2,9 +2,9 @@
 
 `type` is stable: programs may compare it. `urn:inspector:problem:` followed by one of: `not-found`,
 `bad-key`, `bad-parameter`, `unauthorized`, `forbidden`, `unknown-host`, `not-local`, `cross-site`,
-`too-large`, `too-many-requests`, `too-many-streams`, `database-unavailable`, `bucket-unavailable`,
-`unavailable`, or for an error of HTTP itself by its name, such as `method-not-allowed` or
-`internal-server-error`.
+`length-required`, `too-large`, `too-many-requests`, `too-many-streams`, `database-unavailable`,
+`bucket-unavailable`, `unavailable`, or for an error of HTTP itself by its name, such as `method-not-allowed`
+or `internal-server-error`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _TITLES: Final = {
     "unknown-host": "Unknown host",
     "not-local": "Only this machine is let in",
     "cross-site": "Asked for by another site",
+    "length-required": "Length required",
     "too-large": "Request too large",
     "too-many-requests": "Too many requests",
     "too-many-streams": "Too many streams",
@@ -95,8 +96,14 @@ def _respond(status: int, slug: str, title: str, detail: str, headers: Mapping[s
         "title": title,
         "status": status,
         "detail": detail,
-        "instance": request.full_path.rstrip("?"),
+        "instance": _address(),
     }
     response = Response(json.dumps(body) + "\n", status, content_type="application/problem+json")
     response.headers.extend(headers)
     return response
+
+
+def _address() -> str:
+    """What was asked for. Bytes that are no text must not turn an error into one of ours."""
+    query = request.query_string.decode(errors="replace")
+    return f"{request.path}?{query}" if query else request.path

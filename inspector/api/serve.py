@@ -12,16 +12,15 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from types import FrameType
 from typing import Any, Final
 
 import structlog
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
 
 from inspector.api.app import background
+from inspector.api.connections import Worker, drop_stalled
 from inspector.errors import ConfigError
 from inspector.settings import Settings
 
@@ -69,6 +68,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        drop_stalled(listener)
         listener.listen(BACKLOG)
     except OSError as exc:
         listener.close()
@@ -82,23 +82,6 @@ def _bind_fault(host: str, port: int, exc: OSError) -> str:
     if exc.errno == errno.EACCES:
         return f"port {port} on {host} is not permitted: set INSPECTOR_PORT to 1024 or more"
     return f"cannot listen on {host}, port {port}: {os.strerror(exc.errno or 0)}; set INSPECTOR_HOST"
-
-
-class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's threaded worker; when it is asked to stop, it asks the streams to end."""
-
-    stop_streams: Callable[[], None] | None = None
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM. Only the first one counts: a second may come while the flag is being set."""
-        first = self.alive
-        super().handle_exit(sig, frame)
-        if first and self.stop_streams is not None:
-            self.stop_streams()
-
-    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGINT and SIGQUIT: as gentle, since streams end at once and the grace is short."""
-        self.handle_exit(sig, frame)
 
 
 class _Log(Logger):  # type: ignore[misc]
@@ -131,7 +114,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         settings = {
             "bind": f"fd://{self._listener}",
             "workers": 1,
-            "worker_class": _Worker,
+            "worker_class": Worker,
             "threads": threads,
             "worker_connections": max(1000, 2 * threads),
             "timeout": HANG_S,
@@ -158,7 +141,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             log.warning("settings_not_read_again", error=str(exc))
 
 
-def _start(worker: _Worker) -> None:
+def _start(worker: Worker) -> None:
     """In the worker, once the application is built."""
     living = background(worker.wsgi)
     worker.stop_streams = living.streams.stop
@@ -166,7 +149,7 @@ def _start(worker: _Worker) -> None:
     log.info("web_started", pid=os.getpid())
 
 
-def _stop(_server: object, worker: _Worker) -> None:
+def _stop(_server: object, worker: Worker) -> None:
     """In the worker, at its end; the application is missing if it could not be built."""
     if isinstance(getattr(worker, "wsgi", None), Flask):
         background(worker.wsgi).stop()

@@ -22,7 +22,7 @@ def test_it_finds_all_pairs_whatever_the_settings_say_and_leaves_nothing(
         "INSPECTOR_KEY_PREFIX": "2026/",
         "INSPECTOR_BUCKET": "elsewhere",
         "INSPECTOR_HOST": "0.0.0.0",  # noqa: S104
-        "INSPECTOR_TOKEN": "secret",
+        "INSPECTOR_TOKEN": "a secret of 16 characters",
         "INSPECTOR_MAX_DURATION_S": "1",
         "INSPECTOR_SCRATCH_DIR": str(machine.folder / "mine"),
         "DATABASE_URL": "postgresql://nobody@localhost:1/nothing",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,43 @@ def test_without_a_known_package_manager_the_address_is_told(bin_dir: Path) -> N
     result = run("infra/install-ffmpeg", bin_dir)
     assert result.returncode == 1
     assert "https://ffmpeg.org" in result.stderr
+
+
+# ---------------------------------------------------------------- infra/audit
+
+
+def audit(bin_dir: Path, answer: str, code: int) -> subprocess.CompletedProcess[str]:
+    """Beside a pip-audit that answers so."""
+    install(bin_dir, "pip-audit", f"cat <<'END'\n{answer}\nEND\nexit {code}")
+    (bin_dir / "python").symlink_to(sys.executable)
+    return subprocess.run(
+        [bin_dir / "python", "-I", ROOT / "infra" / "audit"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def package(name: str, **fields: object) -> dict[str, object]:
+    return {"name": name, "version": "1.0", **fields}
+
+
+def test_a_vulnerable_package_fails_the_audit_and_is_named(bin_dir: Path) -> None:
+    fault = {"id": "PYSEC-1", "fix_versions": ["1.1"]}
+    packages = [package("good", vulns=[]), package("bad", vulns=[fault])]
+    done = audit(bin_dir, json.dumps({"dependencies": packages}), 1)
+    assert done.returncode == 1
+    assert "bad 1.0: PYSEC-1, fixed in ['1.1']" in done.stderr
+
+
+def test_packages_that_nobody_knows_are_counted_as_not_audited(bin_dir: Path) -> None:
+    packages = [package("good", vulns=[]), package("ours", skip_reason="not found")]
+    done = audit(bin_dir, json.dumps({"dependencies": packages}), 0)
+    assert (done.returncode, done.stderr.splitlines()[0].split(",")[0]) == (0, "1 of 2 packages audited")
+
+
+def test_without_a_network_the_audit_says_so_and_passes(bin_dir: Path) -> None:
+    done = audit(bin_dir, "", 1)
+    assert done.returncode == 0
+    assert "not audited" in done.stderr
