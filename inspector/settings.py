@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     # matching
     min_score: float = Field(0.5, ge=0, le=1, description="Matches below it are not reported.")
 
+    # tests
+    failpoints: Path | None = Field(None, description="For tests of failures: a folder of faults to strike.")
+
     # logs
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_format: LogFormat = Field(LogFormat.AUTO, description="`console`, `json`, or by the terminal.")
@@ -145,7 +148,13 @@ class Settings(BaseSettings):
         return SecretStr("postgresql+psycopg2:" + rest) if scheme in ("postgres", "postgresql") else value
 
     @field_validator(
-        "aws_endpoint_url", "localstack_host", "s3_public_url", "scratch_dir", "token", mode="before"
+        "aws_endpoint_url",
+        "localstack_host",
+        "s3_public_url",
+        "scratch_dir",
+        "token",
+        "failpoints",
+        mode="before",
     )
     @classmethod
     def _blank_is_unset(cls, value: Any) -> Any:

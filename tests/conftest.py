@@ -1,3 +1,14 @@
-"""What every test has at hand: real services, and rules of hygiene."""
+"""What every test has at hand: real services, rules of hygiene, and how long Hypothesis plays the model."""
+
+from hypothesis import HealthCheck, Phase, settings
 
 pytest_plugins = ["tests.services", "tests.hygiene", "tests.film"]
+
+_UNHURRIED = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.reuse, Phase.generate],  # to shrink a game of the model takes minutes
+    print_blob=True,
+)
+settings.register_profile("model", _UNHURRIED, max_examples=15, stateful_step_count=40)
+settings.register_profile("model-long", _UNHURRIED, max_examples=1000, stateful_step_count=80)

@@ -7,6 +7,7 @@ import sys
 import click
 import structlog
 
+from inspector import failpoints
 from inspector.api.serve import serve as serve_web
 from inspector.cli.stack import StackInfo, running_stack, say_step, worker_programs
 from inspector.errors import InspectorError, Interrupted
@@ -71,6 +72,8 @@ def work(settings: Settings, workers: int | None, index: int | None) -> None:
     if index is None and count > 1:
         _supervise(joined, count)
         return
+    if joined.failpoints:
+        failpoints.install(failpoints.folder_of_faults(joined.failpoints))
     serve_metrics(joined, index or 0)
     sys.exit(make_worker(joined).run())
 
