@@ -43,7 +43,6 @@ FAULTS: Final[tuple[type[BaseException], ...]] = (
 _ROUNDS: Final = 40  # in which all must come to rest
 
 keys = st.sampled_from(KEYS)
-workers = st.integers(0, WORKERS - 1)
 positions = st.integers(0, 30)
 
 
@@ -76,16 +75,29 @@ class World(RuleBasedStateMachine):
 
         return PausedWorker(self.db, self.bucket, self.ingest, self.settings, clock)
 
+    @property
+    def busy(self) -> list[PausedWorker]:
+        return [worker for worker in self.workers if worker.lease is not None]
+
+    @property
+    def idle(self) -> list[PausedWorker]:
+        return [worker for worker in self.workers if worker.lease is None]
+
     # ------------------------------------------------------------ people
 
-    @rule(key=keys, body=st.sampled_from(films.BODIES))
-    def upload(self, key: str, body: bytes) -> None:
+    @rule(key=keys, body=st.sampled_from(films.BODIES), told=st.booleans())
+    def upload(self, key: str, body: bytes, told: bool) -> None:
+        """told: the event arrives at once."""
         self.bucket.store(key, body)
+        if told:
+            self.deliver(-1, again=False)
 
-    @rule(key=keys)
-    def delete(self, key: str) -> None:
+    @rule(key=keys, told=st.booleans())
+    def delete(self, key: str, told: bool) -> None:
         if key in self.bucket.contents():
             self.bucket.erase(key)
+            if told:
+                self.deliver(-1, again=False)
 
     @rule(key=keys)
     def delete_the_delete_marker(self, key: str) -> None:
@@ -122,26 +134,29 @@ class World(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ workers
 
-    @rule(number=workers)
-    def claim(self, number: int) -> None:
-        worker = self.workers[number]
-        if worker.lease is not None:
-            return
+    @precondition(lambda self: self.idle and any(r.unfinished for r in self.before.videos.values()))
+    @rule(position=positions)
+    def claim(self, position: int) -> None:
         claimable = {k for k, r in self.before.videos.items() if self.is_claimable(r)}
         with self.changing(claimed=claimable):
-            lease = worker.start()
+            lease = self.idle[position % len(self.idle)].start()
         assert (lease is not None) == bool(claimable)
 
-    @rule(number=workers)
-    def step(self, number: int) -> None:
-        self.let_go(self.workers[number], None)
+    @precondition(lambda self: self.busy)
+    @rule(position=positions, steps=st.integers(1, 8))
+    def work(self, position: int, steps: int) -> None:
+        worker = self.busy[position % len(self.busy)]
+        for _ in range(steps):
+            self.let_go(worker, None)
 
-    @rule(number=workers, fault=st.sampled_from(FAULTS))
-    def fail(self, number: int, fault: type[BaseException]) -> None:
+    @precondition(lambda self: self.busy)
+    @rule(position=positions, fault=st.sampled_from(FAULTS))
+    def fail(self, position: int, fault: type[BaseException]) -> None:
         """Something breaks, or the worker dies, where it stands."""
-        self.let_go(self.workers[number], fault("by the model"))
+        worker = self.busy[position % len(self.busy)]
+        self.let_go(worker, fault("by the model"))
         if fault is Killed:
-            self.workers[number] = self.hire()
+            self.workers[self.workers.index(worker)] = self.hire()
 
     def let_go(self, worker: PausedWorker, fault: BaseException | None) -> None:
         lease = worker.lease
@@ -155,13 +170,15 @@ class World(RuleBasedStateMachine):
                 after = take_picture(self.db)
                 assert (after.contents, after.pairs) == (self.before.contents, self.before.pairs)
 
-    @rule(number=workers)
-    def beat(self, number: int) -> None:
-        lease = self.workers[number].lease
+    @precondition(lambda self: self.busy)
+    @rule(position=positions)
+    def beat(self, position: int) -> None:
+        worker = self.busy[position % len(self.busy)]
         with self.changing():
-            self.workers[number].heartbeat.run_once()
-        if lease is not None and (row := self.before.videos[lease.key]).token == lease.token:
-            assert not row.due, "the lease is renewed"
+            worker.heartbeat.run_once()
+        assert worker.lease is not None
+        row = self.before.videos[worker.lease.key]
+        assert row.token != worker.lease.token or not row.due, "the lease is renewed"
 
     @rule(away=st.booleans())
     def bury(self, away: bool) -> None:
@@ -171,12 +188,12 @@ class World(RuleBasedStateMachine):
         with self.changing(spent=spent, lettered=True), suppress(QueueUnavailable):
             self.dead_letters.run_once()
 
-    @rule(number=workers)
-    def sweep_on(self, number: int) -> None:
+    @rule()
+    def sweep_on(self) -> None:
         with self.changing(looked_at=set(KEYS)):
             self.sweep.run_once()
 
-    @rule(leases=st.sampled_from((0.1, 0.4, 1.1)))
+    @rule(leases=st.sampled_from((0.4, 1.1)))
     def time_passes(self, leases: float) -> None:
         """For the database: what is due sooner. seconds of the settings are long, the test's own are not."""
         seconds = leases * self.settings.lease_s
@@ -271,7 +288,6 @@ class World(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ in the end
 
-    @rule()
     def come_to_rest(self) -> None:
         """Let everything be well for a while, all events lost: then nothing is stuck, and nothing is lost."""
         self.bucket.forgetful = self.letters.away = False
