@@ -36,7 +36,6 @@ from tests.model.rows import Row, take_picture
 from tests.model.worker import Killed, PausedWorker
 
 KEYS: Final = ("a.mp4", "b.mp4", "c.mp4")
-WORKERS: Final = 3
 FAULTS: Final[tuple[type[BaseException], ...]] = (
     Killed, ToolKilled, BucketUnavailable, ScratchFull, Interrupted, RuntimeError,
 )  # fmt: skip
@@ -44,6 +43,8 @@ _ROUNDS: Final = 40  # in which all must come to rest
 
 keys = st.sampled_from(KEYS)
 positions = st.integers(0, 30)
+STEPS: Final = st.sampled_from((1, 1, 2, 3, 8))
+LEASES: Final = st.sampled_from((0.0, 0.0, 0.0, 0.4, 1.1, 1.1))
 
 
 class World(RuleBasedStateMachine):
@@ -58,8 +59,13 @@ class World(RuleBasedStateMachine):
         self.before = take_picture(db)
         self.tokens: set[str] = set()
 
-    @initialize(versioned=st.booleans(), sequenced=st.booleans(), punctual=st.booleans())
-    def furnish(self, versioned: bool, sequenced: bool, punctual: bool) -> None:
+    @initialize(
+        versioned=st.booleans(),
+        sequenced=st.booleans(),
+        punctual=st.booleans(),
+        first=st.dictionaries(keys, st.sampled_from(films.BODIES), min_size=1),
+    )
+    def furnish(self, versioned: bool, sequenced: bool, punctual: bool, first: dict[str, bytes]) -> None:
         """punctual: the workers' own clocks run, so that they may notice that their lease has run out."""
         self.bucket = MemoryBucket(versioned, sequenced)
         self.letters = LetterBox()
@@ -67,7 +73,9 @@ class World(RuleBasedStateMachine):
         self.ingest = Ingest(self.db, self.bucket, self.settings)
         self.sweep = Sweep(self.db, self.bucket, self.ingest, self.settings)
         self.dead_letters = DeadLetters(self.db, self.letters, self.settings)
-        self.workers = [self.hire() for _ in range(WORKERS)]
+        self.workers = [self.hire() for _ in range(3)]
+        for key, body in first.items():
+            self.change(key, body, told=True, restored=False)
 
     def hire(self) -> PausedWorker:
         def clock() -> float:
@@ -75,111 +83,113 @@ class World(RuleBasedStateMachine):
 
         return PausedWorker(self.db, self.bucket, self.ingest, self.settings, clock)
 
-    @property
-    def busy(self) -> list[PausedWorker]:
-        return [worker for worker in self.workers if worker.lease is not None]
-
-    @property
-    def idle(self) -> list[PausedWorker]:
-        return [worker for worker in self.workers if worker.lease is None]
-
     # ------------------------------------------------------------ people
 
-    @rule(key=keys, body=st.sampled_from(films.BODIES), told=st.booleans())
-    def upload(self, key: str, body: bytes, told: bool) -> None:
-        """told: the event arrives at once."""
-        self.bucket.store(key, body)
-        if told:
-            self.deliver(-1, again=False)
-
-    @rule(key=keys, told=st.booleans())
-    def delete(self, key: str, told: bool) -> None:
-        if key in self.bucket.contents():
+    @rule(key=keys, body=st.sampled_from((*films.BODIES, None)), told=st.booleans(), restored=st.booleans())
+    def change(self, key: str, body: bytes | None, told: bool, restored: bool) -> None:
+        """Upload a file, or delete the object. told: its event arrives at once.  restored: the delete marker
+        is deleted in its turn.
+        """
+        if body is not None:
+            self.bucket.store(key, body)
+        elif key in self.bucket.contents():
             self.bucket.erase(key)
-            if told:
-                self.deliver(-1, again=False)
-
-    @rule(key=keys)
-    def delete_the_delete_marker(self, key: str) -> None:
-        self.bucket.restore(key)
-
-    @rule()
-    def forget_or_remember_all_objects(self) -> None:
-        """An emulator comes back with an empty bucket, and later with its data."""
-        self.bucket.forgetful = not self.bucket.forgetful
+        else:
+            return
+        if told:
+            self.deliver(-1)
+        if restored:
+            self.bucket.restore(key)
 
     # ------------------------------------------------------------ events: in any order, twice, or never
 
     @precondition(lambda self: self.bucket.events)
-    @rule(position=positions, again=st.booleans())
-    def deliver(self, position: int, again: bool) -> None:
+    @rule(position=positions, fate=st.sampled_from(("arrives", "arrives", "arrives twice", "is lost")))
+    def event(self, position: int, fate: str) -> None:
         position %= len(self.bucket.events)
+        if fate == "is lost":
+            del self.bucket.events[position]
+        else:
+            self.deliver(position, again=fate == "arrives twice")
+
+    def deliver(self, position: int, *, again: bool = False) -> None:
+        """again: it will come once more, some time."""
         event = self.bucket.events[position]
         if not again:
             del self.bucket.events[position]
-        with self.changing(looked_at={event.key}, event=event):
-            self.ingest.look_at(event.key, event)
-
-    @precondition(lambda self: self.bucket.events)
-    @rule(position=positions)
-    def lose(self, position: int) -> None:
-        del self.bucket.events[position % len(self.bucket.events)]
+        self.look_at(event)
 
     @precondition(lambda self: self.letters.bodies)
     @rule(position=positions)
     def redrive(self, position: int) -> None:
         (event,) = parse_message(self.letters.bodies[position % len(self.letters.bodies)])
+        self.look_at(event)
+
+    def look_at(self, event: ObjectEvent) -> None:
         with self.changing(looked_at={event.key}, event=event):
             self.ingest.look_at(event.key, event)
 
     # ------------------------------------------------------------ workers
 
-    @precondition(lambda self: self.idle and any(r.unfinished for r in self.before.videos.values()))
-    @rule(position=positions)
-    def claim(self, position: int) -> None:
-        claimable = {k for k, r in self.before.videos.items() if self.is_claimable(r)}
-        with self.changing(claimed=claimable):
-            lease = self.idle[position % len(self.idle)].start()
-        assert (lease is not None) == bool(claimable)
+    @rule(steps=STEPS, beats=st.booleans(), leases=LEASES)
+    def first_works(self, steps: int, beats: bool, leases: float) -> None:
+        self.work(0, steps, beats, leases)
 
-    @precondition(lambda self: self.busy)
-    @rule(position=positions, steps=st.integers(1, 8))
-    def work(self, position: int, steps: int) -> None:
-        worker = self.busy[position % len(self.busy)]
+    @rule(steps=STEPS, beats=st.booleans(), leases=LEASES)
+    def second_works(self, steps: int, beats: bool, leases: float) -> None:
+        self.work(1, steps, beats, leases)
+
+    @rule(steps=STEPS, beats=st.booleans(), leases=LEASES)
+    def third_works(self, steps: int, beats: bool, leases: float) -> None:
+        self.work(2, steps, beats, leases)
+
+    def work(self, number: int, steps: int, beats: bool, leases: float) -> None:
+        """A worker claims a job, or goes on with the one it has. leases: how long it stood still before."""
+        self.time_passes(leases)
+        worker = self.workers[number]
+        if worker.lease is None:
+            self.claim(worker)
+        elif beats:
+            self.beat(worker)
         for _ in range(steps):
             self.let_go(worker, None)
 
-    @precondition(lambda self: self.busy)
-    @rule(position=positions, fault=st.sampled_from(FAULTS))
-    def fail(self, position: int, fault: type[BaseException]) -> None:
+    @precondition(lambda self: any(worker.lease for worker in self.workers))
+    @rule(number=positions, fault=st.sampled_from(FAULTS))
+    def fail(self, number: int, fault: type[BaseException]) -> None:
         """Something breaks, or the worker dies, where it stands."""
-        worker = self.busy[position % len(self.busy)]
+        busy = [worker for worker in self.workers if worker.lease is not None]
+        worker = busy[number % len(busy)]
         self.let_go(worker, fault("by the model"))
         if fault is Killed:
             self.workers[self.workers.index(worker)] = self.hire()
+
+    def claim(self, worker: PausedWorker) -> None:
+        claimable = {k for k, r in self.before.videos.items() if self.is_claimable(r)}
+        with self.changing(claimed=claimable):
+            lease = worker.start()
+        assert (lease is not None) == bool(claimable)
 
     def let_go(self, worker: PausedWorker, fault: BaseException | None) -> None:
         lease = worker.lease
         if lease is None:
             return
-        row = self.before.videos[lease.key]
-        owns = row.token == lease.token
+        before = self.before
+        owns = before.videos[lease.key].token == lease.token
         with self.changing(owned={lease.key} if owns else set(), looked_at={lease.key}):
             worker.go(fault)
-            if not owns:
-                after = take_picture(self.db)
-                assert (after.contents, after.pairs) == (self.before.contents, self.before.pairs)
+        if not owns:
+            assert (self.before.contents, self.before.pairs) == (before.contents, before.pairs)
 
-    @precondition(lambda self: self.busy)
-    @rule(position=positions)
-    def beat(self, position: int) -> None:
-        worker = self.busy[position % len(self.busy)]
+    def beat(self, worker: PausedWorker) -> None:
+        lease = worker.lease
+        assert lease is not None
         with self.changing():
             worker.heartbeat.run_once()
-        assert worker.lease is not None
-        row = self.before.videos[worker.lease.key]
-        assert row.token != worker.lease.token or not row.due, "the lease is renewed"
+        row = self.before.videos[lease.key]
+        assert row.token != lease.token or not row.due, "the lease is renewed"
 
+    @precondition(lambda self: any(map(self.is_to_be_buried, self.before.videos.values())))
     @rule(away=st.booleans())
     def bury(self, away: bool) -> None:
         """Fail jobs whose attempts are used up, and write their letters."""
@@ -188,14 +198,17 @@ class World(RuleBasedStateMachine):
         with self.changing(spent=spent, lettered=True), suppress(QueueUnavailable):
             self.dead_letters.run_once()
 
-    @rule()
-    def sweep_on(self) -> None:
+    @rule(forgetful=st.sampled_from((False, False, True)))
+    def sweep_on(self, forgetful: bool) -> None:
+        """forgetful: the emulator came back with an empty bucket, until the next sweep."""
+        self.bucket.forgetful = forgetful
         with self.changing(looked_at=set(KEYS)):
             self.sweep.run_once()
 
-    @rule(leases=st.sampled_from((0.4, 1.1)))
     def time_passes(self, leases: float) -> None:
-        """For the database: what is due sooner. seconds of the settings are long, the test's own are not."""
+        """Seconds of the settings are long, the test's own count for nothing: the database's clock is moved
+        by moving what is due.
+        """
         seconds = leases * self.settings.lease_s
         self.bucket.now_s += seconds
         with self.db.begin() as tx:
@@ -266,6 +279,9 @@ class World(RuleBasedStateMachine):
 
     def is_spent(self, row: Row) -> bool:
         return row.unfinished and row.due and row.attempts >= self.settings.max_attempts
+
+    def is_to_be_buried(self, row: Row) -> bool:
+        return self.is_spent(row) or (row.state is State.FAILED and not row.dead_lettered)
 
     # ------------------------------------------------------------ what holds at any moment
 
