@@ -128,9 +128,12 @@ class _Child:
         self._failures = 0
         self._started_at = 0.0
         self._start_at = 0.0
+        self._beat: int | None = None
+        self._beat_at: float | None = None
 
     def start(self) -> None:
         self._started_at = self._clock()
+        self._beat, self._beat_at = self._read_pulse(), None
         try:
             self._process = _spawn(self.program)
         except (OSError, subprocess.SubprocessError) as exc:
@@ -139,9 +142,9 @@ class _Child:
         log.info("child_started", child=self.program.name, pid=self._process.pid)
 
     def look(self) -> None:
-        """Notice a death, and start again when it is time."""
+        """Notice a death, or help it along where the process hangs, and start again when it is time."""
         if self._process is not None:
-            if self.runs():
+            if self.runs() and not self._hangs():
                 return
             self._bury(self._process)
         elif self._clock() >= self._start_at:
@@ -172,6 +175,27 @@ class _Child:
         finally:
             self._process.wait(_KILL_WAIT_S)
             self._process = None
+
+    def _hangs(self) -> bool:
+        """Whether the process lives, and has given no sign of it for too long since its first one.
+
+        Signs are told from each other, never compared with the time of day, which may jump.
+        """
+        beat = self._read_pulse()
+        if beat != self._beat:
+            self._beat, self._beat_at = beat, self._clock()
+        silent_s = 0.0 if self._beat_at is None else self._clock() - self._beat_at
+        if silent_s <= self.program.silent_s:
+            return False
+        log.error("child_hangs", child=self.program.name, silent_s=round(silent_s, 1))
+        return True
+
+    def _read_pulse(self) -> int | None:
+        """When the pulse was last touched, in nanoseconds of the file system's clock."""
+        try:
+            return self.program.pulse.stat().st_mtime_ns if self.program.pulse else None
+        except OSError:
+            return None
 
     def _bury(self, process: subprocess.Popen[bytes]) -> None:
         self.end()

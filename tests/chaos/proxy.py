@@ -72,12 +72,14 @@ class Proxy:
         self._open |= both
         try:
             ways = [self._pass_on(reader, far_writer), self._pass_on(far_reader, writer)]
-            await asyncio.wait([asyncio.create_task(way) for way in ways], return_when="FIRST_COMPLETED")
+            tasks = [asyncio.create_task(way) for way in ways]
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._open -= both
             self._swallowed -= both
             for one in both:
-                one.transport.abort() if one.is_closing() else one.close()
+                one.close()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
