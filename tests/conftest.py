@@ -11,4 +11,5 @@ _UNHURRIED = settings(
     print_blob=True,
 )
 settings.register_profile("model", _UNHURRIED, max_examples=15, stateful_step_count=40)
-settings.register_profile("model-long", _UNHURRIED, max_examples=1000, stateful_step_count=80)
+settings.register_profile("chaos", _UNHURRIED, max_examples=150, stateful_step_count=50)
+settings.register_profile("soak", _UNHURRIED, max_examples=3000, stateful_step_count=80)

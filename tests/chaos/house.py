@@ -53,7 +53,7 @@ _SHORT: Final = {
 }
 #: Stands before the real ffmpeg: once it is told to, it starts and then does nothing at all.
 _LORIS: Final = """#!/bin/sh
-[ -e {sign} ] && mv {sign} {sign}.$$ 2>/dev/null && exec sleep 1000
+case "$*" in *-version*) ;; *) [ -e {sign} ] && mv {sign} {sign}.$$ 2>/dev/null && exec sleep 1000 ;; esac
 exec {ffmpeg} "$@"
 """
 

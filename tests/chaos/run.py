@@ -32,7 +32,7 @@ from tests.chaos.videos import make_videos
 
 _TICK_S: Final = 0.1
 _FINAL: Final = ("done", "rejected", "failed", "removed")
-REST_S: Final = 240.0  # to come to rest when nothing is disturbed any more
+REST_S: Final = 400.0  # to come to rest when nothing is disturbed any more
 BOUND_S: Final = LEASE_S + 30  # within which a killed worker's job must run elsewhere
 
 

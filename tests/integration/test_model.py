@@ -38,7 +38,8 @@ def test_whatever_happens_every_object_ends_in_one_state_with_one_set_of_results
     settings = settings_for_test(
         data_dir=tmp_path, max_attempts=2, sweep_slice=2, removal_brake=0.5, scratch_reserve_bytes=0
     )
-    profile = current if (current := Profile.get_current_profile_name()) == "model-long" else "model"
+    current = Profile.get_current_profile_name()
+    profile = current if current in ("chaos", "soak") else "model"
     run_state_machine_as_test(
         lambda: World(database, settings),  # type: ignore[arg-type]  # anything that makes one will do
         settings=Profile.get_profile(profile),

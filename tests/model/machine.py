@@ -39,6 +39,7 @@ KEYS: Final = ("a.mp4", "b.mp4", "c.mp4")
 FAULTS: Final[tuple[type[BaseException], ...]] = (
     Killed, ToolKilled, BucketUnavailable, ScratchFull, Interrupted, RuntimeError,
 )  # fmt: skip
+BLAMELESS: Final = (ScratchFull, Interrupted)  # what ends an attempt for no fault of the video
 _ROUNDS: Final = 40  # in which all must come to rest
 
 keys = st.sampled_from(KEYS)
@@ -160,9 +161,16 @@ class World(RuleBasedStateMachine):
         """Something breaks, or the worker dies, where it stands."""
         busy = [worker for worker in self.workers if worker.lease is not None]
         worker = busy[number % len(busy)]
+        assert worker.lease is not None
+        key, token = worker.lease.key, worker.lease.token
+        then = self.before.videos[key]
         self.let_go(worker, fault("by the model"))
         if fault is Killed:
             self.workers[self.workers.index(worker)] = self.hire()
+        now = self.before.videos[key]
+        if then.token == token and now.error == "by the model":
+            blameless = fault in BLAMELESS
+            assert now.attempts == then.attempts - blameless, "only what it may be to blame for counts"
 
     def claim(self, worker: PausedWorker) -> None:
         claimable = {k for k, r in self.before.videos.items() if self.is_claimable(r)}
