@@ -31,6 +31,7 @@ from tests.chaos.results import (
 from tests.chaos.videos import make_videos
 
 _TICK_S: Final = 0.1
+_SAY_EVERY_S: Final = 30.0
 _FINAL: Final = ("done", "rejected", "failed", "removed")
 REST_S: Final = 400.0  # to come to rest when nothing is disturbed any more
 BOUND_S: Final = LEASE_S + 30  # within which a killed worker's job must run elsewhere
@@ -145,6 +146,7 @@ class _War:
         self.field.on_back = self.recovery.back
         self._uploads = Agenda()
         self._restarts = 0
+        self._said_at = time.monotonic()
 
     def fight(self) -> None:
         """Upload everything, let the faults strike, and wait until all has come to rest."""
@@ -160,6 +162,7 @@ class _War:
                     planned += 1
                     self.field.strike(self._rng.choices(names, weights)[0])
             self._look_after()
+            self._say_how_it_goes()
             time.sleep(_TICK_S)
             if self.field.struck.total() >= self._plan.faults and not self._uploads:
                 break
@@ -199,6 +202,12 @@ class _War:
         if not self._house.inspector_runs():  # as whoever runs it would
             self._restarts += 1
             self._house.start_inspector()
+
+    def _say_how_it_goes(self) -> None:
+        if time.monotonic() - self._said_at > _SAY_EVERY_S:
+            self._said_at = time.monotonic()
+            states = dict(Counter(self.recovery.states.values()))
+            click.echo(f"{self.field.struck.total()} faults; {states}", err=True)
 
     def _make_peace(self) -> None:
         """Let no more faults strike, and end those that still do."""
