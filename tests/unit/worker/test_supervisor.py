@@ -16,6 +16,7 @@ from inspector.metrics import RESTARTS
 from inspector.model import Program
 from inspector.worker.supervisor import (
     CRASH_LOOP,
+    FIRST_PULSE_S,
     HEALTHY_AFTER_S,
     LOG_LIMIT_BYTES,
     LONGEST_PAUSE_S,
@@ -127,7 +128,7 @@ def test_a_child_that_lives_but_gives_no_pulse_any_more_is_replaced(
     pulse = tmp_path / "pulse"
     supervisor.start(replace(SLEEPER, pulse=pulse, silent_s=10))
     first = pid_of(supervisor)
-    clock.now += 100
+    clock.now += FIRST_PULSE_S
     supervisor.run_once()
     assert pid_of(supervisor) == first, "it may take its time to begin"
     for beat in range(3):
@@ -142,6 +143,18 @@ def test_a_child_that_lives_but_gives_no_pulse_any_more_is_replaced(
     supervisor.run_once()
     assert pid_of(supervisor) != first
     assert not exists(first)
+
+
+@pytest.mark.expects_error_log
+def test_a_child_that_hangs_before_its_first_pulse_is_replaced(
+    supervisor: Supervisor, clock: Clock, tmp_path: Path
+) -> None:
+    supervisor.start(replace(SLEEPER, pulse=tmp_path / "pulse", silent_s=10))
+    first = pid_of(supervisor)
+    clock.now += FIRST_PULSE_S + 1
+    supervisor.run_once()
+    supervisor.run_once()
+    assert pid_of(supervisor) != first
 
 
 def test_a_program_that_cannot_be_started_does_not_stop_the_others(supervisor: Supervisor) -> None:
