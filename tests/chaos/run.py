@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.acceptance.machine import BUCKET
 from tests.chaos.agenda import Agenda
 from tests.chaos.faults import WEIGHTS, Battlefield
-from tests.chaos.house import LEASE_S, House
+from tests.chaos.house import LEASE_S, PATIENCE_S, House
 from tests.chaos.recovery import JOBS, Recovery, quantile
 from tests.chaos.results import (
     Results,
@@ -29,6 +29,7 @@ from tests.chaos.results import (
     stored_twice,
 )
 from tests.chaos.videos import make_videos
+from tests.services import wait_until
 
 _TICK_S: Final = 0.1
 _SAY_EVERY_S: Final = 30.0
@@ -167,7 +168,8 @@ class _War:
             if self.field.struck.total() >= self._plan.faults and not self._uploads:
                 break
         self._make_peace()
-        self.rested = _wait_for_rest(self.recovery, set(self._final), self._look_after)
+        _wait_for_rest(self.recovery, set(self._final), self._look_after)
+        wait_until(self._house.machine.web.answers, timeout_s=PATIENCE_S)
 
     def _plan_uploads(self) -> None:
         """Each key gets its file some time; before that, some get others, or are deleted."""
