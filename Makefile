@@ -31,6 +31,18 @@ demo: .venv/.embedded ffmpeg ## Start the stack, upload four short videos, show 
 test: .venv/.dev .localstack ffmpeg chromium ## Run all tests, with real services; PYTEST_ARGS are handed on
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+SEED ?=
+MINUTES ?= 60
+.PHONY: chaos
+chaos: .venv/.dev ffmpeg ## Kill, cut, fill and forget for a quarter of an hour, and see that nothing is lost; SEED=…
+	@$(BIN)/python -m pytest -q --hypothesis-profile=chaos tests/integration/test_model.py
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+.PHONY: soak
+soak: .venv/.dev ffmpeg ## The same for an hour, or MINUTES=…
+	@$(BIN)/python -m pytest -q --hypothesis-profile=soak tests/integration/test_model.py
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) --videos 600 --faults $$(( $(MINUTES) * 33 ))
+
 .PHONY: check
 check: .venv/.dev ## Look for faults without running anything: style, types, layers, vulnerable packages
 	@$(BIN)/ruff check .

@@ -337,12 +337,15 @@ class Program:
     """A process that the supervisor keeps running.
 
     env: added to the environment it inherits.  log_file: takes its output; None: it shares ours.
+    pulse: a file that the process touches while it is well.  silent_s: without a touch for so long it hangs.
     """
 
     name: str
     argv: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
     log_file: Path | None = None
+    pulse: Path | None = None
+    silent_s: float = 0.0
 
 
 # ---------------------------------------------------------------- what people see

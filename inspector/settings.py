@@ -165,6 +165,9 @@ class Settings(BaseSettings):
         5, ge=2, description="What so many unrelated others share with a video is `common`, no duplicate."
     )
 
+    # tests
+    failpoints: Path | None = Field(None, description="For tests of failures: a folder of faults to strike.")
+
     # logs
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_format: LogFormat = Field(LogFormat.AUTO, description="`console`, `json`, or by the terminal.")
@@ -201,6 +204,7 @@ class Settings(BaseSettings):
         "scratch_dir",
         "token",
         "session_secret",
+        "failpoints",
         mode="before",
     )
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,10 +47,16 @@ class Background:
 
 
 def create_app(
-    settings: Settings, source: StatusSource, changes_factory: ChangesFactory, bucket: ObjectSource
+    settings: Settings,
+    source: StatusSource,
+    changes_factory: ChangesFactory,
+    bucket: ObjectSource,
+    *,
+    crash_looping: Callable[[], Sequence[str]] = tuple,
 ) -> Flask:
     """The web application over one database and one bucket. `background(app)` is still to be started.
 
+    crash_looping: names the processes beside us that die again and again.
     Without its feeder it answers rightly too, only slower: every read asks the database.
     """
     board = StatusBoard(source)
@@ -71,7 +78,7 @@ def create_app(
     keep_sessions(app, settings)
     app.before_request(feeder.ensure)
     app.register_blueprint(StatusViews(board, finder, streams, settings.bucket).blueprint())
-    app.register_blueprint(HealthViews(glance, feeder).blueprint())
+    app.register_blueprint(HealthViews(glance, feeder, crash_looping).blueprint())
     app.register_blueprint(LoginViews(tokens).blueprint())
     app.register_blueprint(PageViews(board, glance, settings.bucket).blueprint())
     return app

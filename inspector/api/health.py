@@ -1,6 +1,7 @@
 """`/livez`, `/readyz`, `/metrics`, `/build-info`: is this web process well, and how is the whole doing?
 
-Ready means: the database answers, so we can answer. Everything else that may be wrong (no worker, a silent
+Ready means: the database answers, so we can answer, and no process of the stack beside us is in a crash
+loop: such a stack must not pass for one that works. Everything else that may be wrong (no worker, a silent
 feeder, an open breaker, a blocked sweep) is a warning, and the answer stays 200: an orchestrator reacts to
 "not ready" by taking this process out of service, which would heal none of these and would hide the status
 pages just when people need them. Alerts belong on the metrics.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Final
@@ -44,9 +45,10 @@ class Check:
 class HealthViews:
     """The views for machines that watch machines."""
 
-    def __init__(self, glance: Glance, feeder: Feeder) -> None:
+    def __init__(self, glance: Glance, feeder: Feeder, crash_looping: Callable[[], Sequence[str]]) -> None:
         self._glance = glance
         self._feeder = feeder
+        self._crash_looping = crash_looping
         self._version = metadata.version(DISTRIBUTION)
         self._registry = build_registry(glance, feeder, self._version)
 
@@ -103,6 +105,9 @@ class HealthViews:
         else:
             yield Check("database", True, "answers", vital=True)
             yield from self._checks_of(overview)
+        looping = self._crash_looping()
+        detail = f"die again and again: {', '.join(looping)}" if looping else "stay up"
+        yield Check("children", not looping, detail, vital=True)
         feeder = self._feeder.state
         detail = "hears changes" if feeder.live else "silent: all reads go to the database; the log says why"
         yield Check("feeder", feeder.live, detail)

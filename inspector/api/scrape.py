@@ -63,6 +63,11 @@ class Derived(Collector):
             overview.oldest_queued_s or 0.0,
         )
         yield _gauge("inspector_workers_alive", "Workers whose hearts beat.", len(alive))
+        yield _gauge(
+            "inspector_workers_lost",
+            "Workers of the last day that ended without taking their leave.",
+            len(overview.workers) - len(alive),
+        )
         yield _heartbeats(overview)
         yield _gauge(
             "inspector_queue_breaker_open",

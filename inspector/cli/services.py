@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 import structlog
 
+from inspector import failpoints
 from inspector.api.serve import serve as serve_web
 from inspector.cli.stack import StackInfo, running_stack, say_step, worker_programs
 from inspector.errors import InspectorError, Interrupted
@@ -62,16 +64,21 @@ def serve(settings: Settings) -> None:
 @click.command()
 @click.option("--workers", type=click.IntRange(1, 64), help="Worker processes.  [default: from the settings]")
 @click.option("--index", type=click.IntRange(0), hidden=True, help="Which of the workers this one is.")
+@click.option(
+    "--pulse", type=click.Path(path_type=Path), hidden=True, help="A file to touch while it is well."
+)
 @click.pass_obj
-def work(settings: Settings, workers: int | None, index: int | None) -> None:
+def work(settings: Settings, workers: int | None, index: int | None, pulse: Path | None) -> None:
     """Run workers: they receive events, inspect videos, and sweep the bucket."""
     joined = join_stack(settings)
     count = workers or joined.workers
     if index is None and count > 1:
         _supervise(joined, count)
         return
+    if joined.failpoints:
+        failpoints.install(failpoints.folder_of_faults(joined.failpoints))
     serve_metrics(joined, index or 0)
-    sys.exit(make_worker(joined).run())
+    sys.exit(make_worker(joined, pulse=pulse).run())
 
 
 @click.command()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import click
@@ -34,10 +35,12 @@ from inspector.stack import (
 from inspector.wiring.adapters import make_database
 from inspector.wiring.bootstrap import run_bootstrap
 from inspector.worker.supervisor import StopFlag, Supervisor
+from inspector.worker.worker import HANGS_AFTER_LEASES
 
 log = structlog.get_logger(__name__)
 
 _START_TIMEOUT_S: Final = 120.0
+_SILENT_S: Final = 20.0  # a busy machine may keep a worker waiting for seconds
 _LOOK_EVERY_S: Final = 0.2
 _S3: Final = "ministack"
 
@@ -50,6 +53,7 @@ class StackInfo:
     supervisor: Supervisor
     owns_s3: bool
     s3_restarts: int = 0
+    crash_looping: tuple[str, ...] = ()
 
     @property
     def web_url(self) -> str:
@@ -71,11 +75,19 @@ class StackInfo:
     def run_once(self) -> None:
         """Start again what has died; an emulator that was killed has forgotten its queues."""
         self.supervisor.run_once()
+        self._tell_crash_loops()
         restarts = sum(c.restarts for c in self.supervisor.states() if c.name == _S3)
         if restarts != self.s3_restarts and self.supervisor.alive(_S3):
             wait_for_ministack(self.settings)
             _bootstrap(self.settings, self.supervisor.stop)
             self.s3_restarts = restarts
+
+    def _tell_crash_loops(self) -> None:
+        """Let the web know; it is not ready while children die again and again."""
+        looping = tuple(child.name for child in self.supervisor.states() if child.crash_looping)
+        if looping != self.crash_looping:
+            announce_stack(self.settings, looping)
+            self.crash_looping = looping
 
     def run(self) -> None:
         """Look after the stack until it is asked to stop."""
@@ -116,8 +128,15 @@ def running_stack(settings: Settings, stop: StopFlag) -> Iterator[StackInfo]:
 
 
 def worker_programs(settings: Settings, count: int) -> list[Program]:
-    """The worker processes, numbered; each serves its metrics on a port of its own."""
-    return [_program(f"worker-{index}", settings, "work", "--index", str(index)) for index in range(count)]
+    """The worker processes, numbered; each serves its metrics on a port of its own, and has its own pulse."""
+    check_data_dir(settings.data_dir)
+    folder = settings.data_dir.absolute()
+    return [_worker_program(settings, index, folder / f"worker-{index}.pulse") for index in range(count)]
+
+
+def _worker_program(settings: Settings, index: int, pulse: Path) -> Program:
+    program = _program(f"worker-{index}", settings, "work", "--index", str(index), "--pulse", str(pulse))
+    return replace(program, pulse=pulse, silent_s=max(_SILENT_S, HANGS_AFTER_LEASES * settings.lease_s))
 
 
 def say_step(step: Step) -> None:

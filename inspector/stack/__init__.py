@@ -1,7 +1,7 @@
 """One machine without Docker: S3 and SQS by MiniStack, PostgreSQL from a wheel, and a look before."""
 
 from inspector.stack.ministack import LONGEST_POLL_S, ministack_program, ministack_url, wait_for_ministack
-from inspector.stack.note import announce_stack, join_stack
+from inspector.stack.note import announce_stack, crash_looping, join_stack
 from inspector.stack.postgres import embedded_postgres, embedded_postgres_url, postgres_program
 from inspector.stack.preflight import check_data_dir, check_ffmpeg, check_port, only_stack, preflight
 
@@ -11,6 +11,7 @@ __all__ = [
     "check_data_dir",
     "check_ffmpeg",
     "check_port",
+    "crash_looping",
     "embedded_postgres",
     "embedded_postgres_url",
     "join_stack",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +13,23 @@ from inspector.settings import Settings, load_settings
 _NAME: Final = "running.json"  # in the data folder
 
 
-def announce_stack(settings: Settings) -> Path:
-    """Note where the running stack is reached."""
+def announce_stack(settings: Settings, crash_looping: Sequence[str] = ()) -> Path:
+    """Note where the running stack is reached, and which of its children die again and again."""
     note = settings.data_dir / _NAME
-    note.touch(mode=0o600)
-    note.write_text(json.dumps({"pid": os.getpid(), "environment": settings.as_environment()}))
+    fresh = note.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    said = {"pid": os.getpid(), "environment": settings.as_environment(), "crash_looping": [*crash_looping]}
+    fresh.write_text(json.dumps(said))
+    fresh.replace(note)
     return note
+
+
+def crash_looping(settings: Settings) -> list[str]:
+    """The children of the running stack that die again and again; none if no stack says so."""
+    try:
+        return [str(name) for name in json.loads((settings.data_dir / _NAME).read_text())["crash_looping"]]
+    except (OSError, ValueError, KeyError):
+        return []
 
 
 def join_stack(settings: Settings) -> Settings:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
+import psycopg2
+from psycopg2 import extensions
 from psycopg2.errors import UndefinedTable
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
@@ -13,17 +17,23 @@ from sqlalchemy.orm import Session
 
 from inspector.errors import DatabaseBusy, DatabaseUnavailable
 
+_STATEMENT_S: Final = 60  # the longest that a statement may take
+#: A server that is silent for longer than any statement may take is gone, though the connection may stand:
+#: whatever lies between us (a proxy, a load balancer) can acknowledge our bytes and lose them.
+_SILENCE_S: Final = _STATEMENT_S + 15.0
+_CONNECT_S: Final = 5
+
 _SERVER_OPTIONS = " ".join(
     f"-c {option}"
     for option in (
-        "statement_timeout=60s",
+        f"statement_timeout={_STATEMENT_S}s",
         "lock_timeout=30s",
         "idle_in_transaction_session_timeout=300s",  # longer than all attempts at S3 under a key's lock
         "TimeZone=UTC",
     )
 )
 _CONNECT_ARGS = {
-    "connect_timeout": 5,
+    "connect_timeout": _CONNECT_S,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -36,6 +46,25 @@ _CONNECT_ARGS = {
 #: SQLSTATEs of a server that answers, but not this time: deadlock, resources, lock and statement timeouts.
 _BUSY = ("40P01", "53", "55P03", "57014")
 _READ_ONLY = "25006"  # a replica, until a failover is complete
+
+
+def _wait(connection: Any) -> None:
+    """Wait for the server's answer, but not for ever: libpq alone knows no such limit.
+
+    Source: psycopg2's documentation, "Support for coroutine libraries", and its `extras.wait_select`.
+    """
+    ready = (extensions.STATUS_READY, extensions.STATUS_BEGIN, extensions.STATUS_PREPARED)
+    timeout_s = _SILENCE_S if connection.status in ready else _CONNECT_S
+    while (wanted := connection.poll()) != extensions.POLL_OK:
+        poll = select.poll()
+        poll.register(
+            connection.fileno(), select.POLLIN if wanted == extensions.POLL_READ else select.POLLOUT
+        )
+        if not poll.poll(timeout_s * 1000):
+            raise psycopg2.OperationalError(f"PostgreSQL has been silent for {timeout_s:g} s")
+
+
+extensions.set_wait_callback(_wait)
 
 
 class Database:

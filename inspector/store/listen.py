@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-from typing import Any, cast
+import time
+from typing import Any, Final, cast
 
 import psycopg2
 from psycopg2 import sql
@@ -14,6 +15,8 @@ from inspector.model import Change
 from inspector.store.database import Database, translated
 from inspector.store.tables import CHANGES_CHANNEL, JOBS_CHANNEL
 
+_ASK_EVERY_S: Final = 30.0
+
 
 class Listener:
     """One connection that listens to one channel. For one thread; a lost connection is opened anew."""
@@ -22,6 +25,7 @@ class Listener:
         self._db = db
         self._channel = channel
         self._connection: Any = None
+        self._asked_at = 0.0
 
     def wait_payloads(self, timeout_s: float) -> list[str]:
         """The payloads that have arrived; blocks until there is one, or for the timeout.
@@ -47,9 +51,17 @@ class Listener:
                 selector.register(connection.fileno(), selectors.EVENT_READ)
                 selector.select(timeout_s)
             connection.poll()
+        if time.monotonic() - self._asked_at > _ASK_EVERY_S:
+            self._ask(connection)
         payloads = [notice.payload for notice in connection.notifies]
         connection.notifies.clear()
         return payloads
+
+    def _ask(self, connection: Any) -> None:
+        """Make sure that somebody is at the other end: from a lost one, silence is all that is heard."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        self._asked_at = time.monotonic()
 
     def _connected(self) -> Any:
         if self._connection is None:
@@ -61,6 +73,7 @@ class Listener:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+            self._asked_at = time.monotonic()
         return self._connection
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -11,6 +12,7 @@ from prometheus_client import start_http_server
 from inspector.api import create_app
 from inspector.aws import Bucket, make_s3
 from inspector.settings import Settings
+from inspector.stack import crash_looping
 from inspector.store.listen import ChangeListener
 from inspector.store.status import StatusReader
 from inspector.wiring.adapters import make_bucket, make_database, make_queue
@@ -23,10 +25,10 @@ log = structlog.get_logger(__name__)
 _WEB_READ_TIMEOUT_S: Final = 2.0  # a silent S3 must not hold the web's threads
 
 
-def make_worker(settings: Settings) -> Worker:
-    return Worker(
-        make_database(settings, pool_size=10), make_bucket(settings), make_queue(settings), settings
-    )
+def make_worker(settings: Settings, *, pulse: Path | None = None) -> Worker:
+    """pulse: a file that the worker is to touch while it is well."""
+    db = make_database(settings, pool_size=10)
+    return Worker(db, make_bucket(settings), make_queue(settings), settings, pulse=pulse)
 
 
 def make_sweep(settings: Settings) -> Sweep:
@@ -41,6 +43,7 @@ def make_app(settings: Settings) -> Flask:
         StatusReader(db, min_score=settings.min_score, common_from=settings.common_from),
         lambda: ChangeListener(db),
         Bucket(make_s3(settings, read_timeout_s=_WEB_READ_TIMEOUT_S), settings.bucket),
+        crash_looping=lambda: crash_looping(settings),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 from sqlalchemy.orm import Session
 
+from inspector import failpoints
 from inspector.aws.bucket import Bucket
 from inspector.errors import (
     BucketUnavailable,
@@ -91,6 +92,7 @@ class Attempts:
         """Inspect a claimed video and settle its job. Returns what came of it."""
         log.info("job_claimed", key=lease.key, attempt=lease.attempt)
         try:
+            failpoints.reach("claimed")
             self._inspection.run(
                 lease,
                 cancelled=self._heartbeat.cancelled,

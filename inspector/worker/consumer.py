@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from inspector import failpoints
 from inspector.aws.breaker import Breaker, BreakerState
 from inspector.aws.queue import Queue
 from inspector.errors import MalformedEvent, ObjectForbidden, QueueUnavailable, Unavailable
@@ -41,6 +42,7 @@ class Consumer:
                 wait_s=self._settings.poll_wait_s, visibility_s=self._settings.visibility_timeout_s
             )
             self._succeeded()
+            failpoints.reach("received")
             self.handle(messages)
         except QueueUnavailable as exc:
             self._failed(exc)
@@ -63,6 +65,7 @@ class Consumer:
                     log.exception("message_not_handled", message_id=message.message_id)
                 else:
                     ingested.append(message)
+                    failpoints.reach("ingested")
         finally:
             self._queue.delete(ingested)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from inspector import failpoints
 from inspector.aws.queue import Queue
 from inspector.events import redrive_body
 from inspector.settings import Settings
@@ -36,5 +37,6 @@ class DeadLetters:
                     letter.error,
                     attributes={"key": letter.key},
                 )
+                failpoints.reach("lettered")
                 log.warning("job_dead_lettered", key=letter.key, error=letter.error)
         return self._settings.idle_poll_s

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from inspector import failpoints
 from inspector.errors import DatabaseUnavailable, LeaseLost
 from inspector.model import Lease
 from inspector.settings import Settings
@@ -47,6 +48,7 @@ class Heartbeat:
 
         Raises DatabaseUnavailable; the lease then runs on, and `cancelled` ends the job when it has run out.
         """
+        failpoints.reach("beat")
         with self._lock:
             lease = self._lease
         if lease is not None:

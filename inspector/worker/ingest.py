@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import structlog
 
+from inspector import failpoints
 from inspector.aws.bucket import Bucket
 from inspector.events import is_older
 from inspector.metrics import EVENTS
@@ -63,6 +64,7 @@ class Ingest:
             if known and is_older(sequencer, known.sequencer):
                 return Outcome.OUTDATED
             found = self._bucket.head(key)
+            failpoints.reach("looked")
             outcome = decide(known, found, event)
             if outcome is Outcome.QUEUED and found is not None:
                 videos.enqueue(tx, name, key, found, sequencer=sequencer)

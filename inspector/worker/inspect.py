@@ -15,6 +15,7 @@ from typing import BinaryIO, Final, NamedTuple
 import structlog
 from sqlalchemy.orm import Session
 
+from inspector import failpoints
 from inspector.aws.bucket import Bucket
 from inspector.errors import Interrupted, MediaRejected, RejectReason, ScratchFull
 from inspector.fingerprint import Fingerprinter
@@ -288,5 +289,7 @@ def _pair(one: StoredContent, other: StoredContent, match: Match) -> Pair:
 @contextmanager
 def timed(step: str) -> Iterator[None]:
     """Measure a step of the inspection."""
+    failpoints.reach(step)
     with STEP_SECONDS.labels(step).time():
         yield
+    failpoints.reach(f"{step}-done")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -31,11 +32,18 @@ class Loop:
         self.name = name
         self._run_once = run_once
         self._stop = stop
+        self._turn_began: float | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
+
+    @property
+    def turn_s(self) -> float:
+        """For how long it has been at the present turn; 0 while it pauses."""
+        began = self._turn_began
+        return 0.0 if began is None else time.monotonic() - began
 
     def start(self) -> None:
         self._thread.start()
@@ -49,11 +57,18 @@ class Loop:
         patiently = waiting_out_outages(self.name, self._stop)
         try:
             while not self._stop.is_set():
-                self._stop.wait(patiently(self._run_once))
+                self._stop.wait(patiently(self._take_turn))
         except Unavailable as exc:
             log.info("loop_stopped_in_outage", loop=self.name, error=str(exc))
         except Exception:
             log.exception("loop_died", loop=self.name)
+
+    def _take_turn(self) -> float:
+        self._turn_began = time.monotonic()
+        try:
+            return self._run_once()
+        finally:
+            self._turn_began = None
 
 
 def waiting_out_outages(name: str, stop: threading.Event) -> Retrying:

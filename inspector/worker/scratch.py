@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 _PREFIX: Final = "job-"
 _UNLOCKED: Final = ".new-"  # until it is locked, nobody may take it for left over
+_LOCKED_WITHIN_S: Final = 60.0  # of its making, unless its maker was killed
 
 
 @contextmanager
@@ -57,12 +59,20 @@ def scratch_folder(root: Path, *, needed_bytes: int) -> Iterator[Path]:
 def remove_orphans(root: Path) -> int:
     """Remove the folders of workers that are dead. Returns how many; what cannot be removed stays."""
     removed = 0
-    for folder in root.glob(f"{_PREFIX}*"):
+    for folder in (*root.glob(f"{_PREFIX}*"), *filter(_is_forgotten, root.glob(f"{_UNLOCKED}*"))):
         if _is_orphan(folder):
             shutil.rmtree(folder, ignore_errors=True)
             log.info("scratch_orphan_removed", folder=folder.name)
             removed += 1
     return removed
+
+
+def _is_forgotten(folder: Path) -> bool:
+    """Whether a new folder is too old for its owner to be about to lock it."""
+    try:
+        return time.time() - folder.stat().st_mtime > _LOCKED_WITHIN_S
+    except OSError:
+        return False
 
 
 def _is_orphan(folder: Path) -> bool:

@@ -37,6 +37,7 @@ FIRST_PAUSE_S: Final = 0.5  # before a dead child is started again; it doubles
 LONGEST_PAUSE_S: Final = 30.0
 HEALTHY_AFTER_S: Final = 20.0  # a child that lived so long starts again without a pause
 CRASH_LOOP: Final = 5  # short lives in a row that are called a crash loop
+FIRST_PULSE_S: Final = 120.0  # for a child to start on a busy machine, before it gives its first pulse
 LOG_LIMIT_BYTES: Final = 16 * 2**20  # looked at when a child starts
 _KILL_WAIT_S: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
@@ -128,9 +129,14 @@ class _Child:
         self._failures = 0
         self._started_at = 0.0
         self._start_at = 0.0
+        self._beat: int | None = None
+        self._beat_at = 0.0
+        self._patience_s = 0.0
 
     def start(self) -> None:
         self._started_at = self._clock()
+        self._beat, self._beat_at = self._read_pulse(), self._started_at
+        self._patience_s = max(FIRST_PULSE_S, self.program.silent_s)
         try:
             self._process = _spawn(self.program)
         except (OSError, subprocess.SubprocessError) as exc:
@@ -139,9 +145,9 @@ class _Child:
         log.info("child_started", child=self.program.name, pid=self._process.pid)
 
     def look(self) -> None:
-        """Notice a death, and start again when it is time."""
+        """Notice a death, or help it along where the process hangs, and start again when it is time."""
         if self._process is not None:
-            if self.runs():
+            if self.runs() and not self._hangs():
                 return
             self._bury(self._process)
         elif self._clock() >= self._start_at:
@@ -172,6 +178,29 @@ class _Child:
         finally:
             self._process.wait(_KILL_WAIT_S)
             self._process = None
+
+    def _hangs(self) -> bool:
+        """Whether the process lives, and has given no sign of it for too long; its first one may take longer.
+
+        Signs are told from each other, never compared with the time of day, which may jump.
+        """
+        if self.program.pulse is None:
+            return False
+        beat = self._read_pulse()
+        if beat != self._beat:
+            self._beat, self._beat_at, self._patience_s = beat, self._clock(), self.program.silent_s
+        silent_s = self._clock() - self._beat_at
+        if silent_s <= self._patience_s:
+            return False
+        log.error("child_hangs", child=self.program.name, silent_s=round(silent_s, 1))
+        return True
+
+    def _read_pulse(self) -> int | None:
+        """When the pulse was last touched, in nanoseconds of the file system's clock."""
+        try:
+            return self.program.pulse.stat().st_mtime_ns if self.program.pulse else None
+        except OSError:
+            return None
 
     def _bury(self, process: subprocess.Popen[bytes]) -> None:
         self.end()

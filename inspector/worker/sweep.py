@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from inspector import failpoints
 from inspector.aws.bucket import Bucket, ListPage
 from inspector.errors import ObjectForbidden, SweepBusy
 from inspector.metrics import SWEEPS
@@ -62,6 +63,7 @@ class Sweep:
                 sweeps.start(tx, self._bucket.name)
         page = self._bucket.list_page(state.position, limit=self._settings.sweep_slice)
         self._compare(state, page)
+        failpoints.reach("swept")
         if page.last:
             self._settle(confirm_removals)
             return False

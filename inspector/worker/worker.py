@@ -7,13 +7,15 @@
     listen      wakes `inspect` when a job is queued anywhere
     heartbeat   renews the lease, and shows that this worker lives
 
-A thread that ends unasked takes the whole process down, visibly: the supervisor starts a new one.
+A thread that ends unasked takes the whole process down, visibly: the supervisor starts a new one. So does a
+heartbeat that hangs: its worker would lose every lease. A process that hangs as a whole gives no pulse.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -38,15 +40,20 @@ from inspector.worker.sweep import Sweep
 log = structlog.get_logger(__name__)
 
 _WATCH_S: Final = 0.2
+HANGS_AFTER_LEASES: Final = 2  # without a heartbeat for so long, a worker is no use to anybody
 _GRACE_SHARE: Final = 0.9  # of the time before we are killed, for the loops to end
 
 
 class Worker:
     """All loops of one worker process."""
 
-    def __init__(self, db: Database, bucket: Bucket, queue: Queue, settings: Settings) -> None:
+    def __init__(
+        self, db: Database, bucket: Bucket, queue: Queue, settings: Settings, *, pulse: Path | None = None
+    ) -> None:
+        """pulse: a file to touch while all is well."""
         self._db = db
         self._settings = settings
+        self._pulse = pulse
         self._asked = StopFlag()
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -70,13 +77,14 @@ class Worker:
             stop=self._stop,
             wake=self._wake,
         )
+        self._heart = Loop("heartbeat", self._heartbeat.run_once, self._stop)
         self._loops = [
             Loop("inspect", attempts.run_once, self._stop),
             Loop("consume", consumer.run_once, self._stop),
             Loop("sweep", self._sweep_once, self._stop),
             Loop("letters", DeadLetters(db, queue, settings).run_once, self._stop),
             Loop("listen", self._listen_once, self._stop),
-            Loop("heartbeat", self._heartbeat.run_once, self._stop),
+            self._heart,
         ]
 
     def run(self) -> int:
@@ -87,19 +95,24 @@ class Worker:
         for loop in self._loops:
             loop.start()
         died = self._watch()
-        self._stop_all()
+        self._stop_all(died)
         log.info("worker_stopped", worker=self._heartbeat.worker_id, died=died)
         return 1 if died else 0
 
     def _watch(self) -> str | None:
-        """Wait until we are asked to stop, or a thread has died. Returns the name of that thread."""
+        """Wait until we are asked to stop, or a thread has died or hangs. Returns the name of that thread."""
         while not self._asked.wait(_WATCH_S):
             dead = next((loop.name for loop in self._loops if not loop.alive), None)
             if dead is not None:
                 return dead
+            if self._heart.turn_s > HANGS_AFTER_LEASES * self._settings.lease_s:
+                log.error("loop_hangs", loop=self._heart.name, turn_s=round(self._heart.turn_s, 1))
+                return self._heart.name
+            if self._pulse is not None:
+                self._pulse.touch()
         return None
 
-    def _stop_all(self) -> None:
+    def _stop_all(self, died: str | None) -> None:
         """Wait for all loops together; a long poll may end by itself, so that its messages are not lost to
         the visibility timeout.
         """
@@ -109,7 +122,8 @@ class Worker:
         for loop in self._loops:
             if not loop.join(max(0.0, deadline - time.monotonic())):
                 log.info("loop_abandoned", loop=loop.name)
-        self._heartbeat.leave()
+        if not died:  # else it stays on the list, and is counted as lost
+            self._heartbeat.leave()
         self._listener.close()
 
     def _sweep_once(self) -> float:

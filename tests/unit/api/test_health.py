@@ -9,10 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from inspector.api.app import background
+from inspector.api.app import background, create_app
 from inspector.model import State, WorkerStatus
+from inspector.settings import Settings
 from tests.services import wait_until
-from tests.unit.api.fakes import FakeSource
+from tests.unit.api.fakes import FakeBucket, FakeSource
 
 
 def worker(name: str, age_s: float = 1.0, *, breaker_open: bool = False) -> WorkerStatus:
@@ -50,6 +51,16 @@ def test_what_others_suffer_from_is_a_warning(source: FakeSource, client: FlaskC
     assert "12 of 20" in checks["sweep"]["detail"]
 
 
+def test_a_crash_loop_beside_us_is_not_ready(
+    web_settings: Settings, source: FakeSource, bucket: FakeBucket
+) -> None:
+    looping = ["worker-1"]
+    app = create_app(web_settings, source, source.listener, bucket, crash_looping=lambda: looping)
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.get_json()["status"]) == (503, "unready")
+    assert "worker-1" in answer.get_json()["checks"]["children"]["detail"]
+
+
 def test_no_living_worker_is_a_warning(source: FakeSource, client: FlaskClient) -> None:
     source.workers = (worker("dead", 121.0),)
     answer = client.get("/readyz")
@@ -72,7 +83,7 @@ def test_metrics_tell_of_jobs_workers_and_the_sweep(source: FakeSource, client: 
     assert seen["inspector_jobs", frozenset({"done"})] == 1
     assert seen["inspector_jobs", frozenset({"failed"})] == 0
     assert seen["inspector_oldest_queued_seconds", none] == 7.5
-    assert seen["inspector_workers_alive", none] == 1
+    assert (seen["inspector_workers_alive", none], seen["inspector_workers_lost", none]) == (1, 1)
     assert seen["inspector_worker_heartbeat_age_seconds", frozenset({"w2"})] == 500
     assert seen["inspector_queue_breaker_open", none] == 1
     assert seen["inspector_sweep_blocked", none] == 1

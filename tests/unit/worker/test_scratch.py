@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -55,3 +56,12 @@ def test_what_a_killed_worker_left_is_removed_and_what_another_uses_is_not(tmp_p
 
 def test_a_missing_scratch_root_has_no_orphans(tmp_path: Path) -> None:
     assert remove_orphans(tmp_path / "none") == 0
+
+
+def test_a_folder_whose_maker_was_killed_before_it_was_locked_is_removed_later(tmp_path: Path) -> None:
+    forgotten, fresh = tmp_path / ".new-forgotten", tmp_path / ".new-fresh"
+    for folder in (forgotten, fresh):
+        folder.mkdir()
+    os.utime(forgotten, (0, 0))
+    assert remove_orphans(tmp_path) == 1
+    assert list(tmp_path.iterdir()) == [fresh]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from inspector.metrics import RESTARTS
 from inspector.model import Program
 from inspector.worker.supervisor import (
     CRASH_LOOP,
+    FIRST_PULSE_S,
     HEALTHY_AFTER_S,
     LOG_LIMIT_BYTES,
     LONGEST_PAUSE_S,
@@ -117,6 +119,42 @@ def test_a_long_life_ends_the_series_of_failures(supervisor: Supervisor, clock: 
     supervisor.run_once()
     assert supervisor.alive("sleeper")
     assert supervisor.states()[0].failures == 1
+
+
+@pytest.mark.expects_error_log
+def test_a_child_that_lives_but_gives_no_pulse_any_more_is_replaced(
+    supervisor: Supervisor, clock: Clock, tmp_path: Path
+) -> None:
+    pulse = tmp_path / "pulse"
+    supervisor.start(replace(SLEEPER, pulse=pulse, silent_s=10))
+    first = pid_of(supervisor)
+    clock.now += FIRST_PULSE_S
+    supervisor.run_once()
+    assert pid_of(supervisor) == first, "it may take its time to begin"
+    for beat in range(3):
+        pulse.touch()
+        os.utime(pulse, (beat, beat))  # the time of day may be anything
+        supervisor.run_once()
+        clock.now += 9
+        supervisor.run_once()
+    assert pid_of(supervisor) == first
+    clock.now += 2
+    supervisor.run_once()
+    supervisor.run_once()
+    assert pid_of(supervisor) != first
+    assert not exists(first)
+
+
+@pytest.mark.expects_error_log
+def test_a_child_that_hangs_before_its_first_pulse_is_replaced(
+    supervisor: Supervisor, clock: Clock, tmp_path: Path
+) -> None:
+    supervisor.start(replace(SLEEPER, pulse=tmp_path / "pulse", silent_s=10))
+    first = pid_of(supervisor)
+    clock.now += FIRST_PULSE_S + 1
+    supervisor.run_once()
+    supervisor.run_once()
+    assert pid_of(supervisor) != first
 
 
 def test_a_program_that_cannot_be_started_does_not_stop_the_others(supervisor: Supervisor) -> None:

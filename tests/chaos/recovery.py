@@ -1,0 +1,61 @@
+"""How long it takes until work goes on: a killed worker's job elsewhere, and everything after an outage."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+
+from inspector.errors import DatabaseUnavailable
+from tests.chaos.house import House
+
+JOBS = "a killed worker's job runs elsewhere"
+_ROWS = text(
+    "SELECT key, state, coalesce(worker_id, ''), coalesce(lease_token::text, ''), revision FROM videos"
+)
+
+
+@dataclass
+class Recovery:
+    """Looks at the database again and again. took_s: by what was waited for."""
+
+    house: House
+    took_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    states: dict[str, str] = field(default_factory=dict)
+    _orphans: dict[tuple[str, str], float] = field(default_factory=dict)  # (key, token) -> when
+    _services: dict[str, tuple[float, int]] = field(default_factory=dict)  # -> when, and the newest revision
+    _tokens: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> worker, token
+    _newest: int = 0
+
+    def killed(self, pid: int) -> None:
+        """A worker has just been killed; whatever it held waits from now on."""
+        for key, (worker, token) in self._tokens.items():
+            if f"-{pid}-" in worker:
+                self._orphans.setdefault((key, token), time.monotonic())
+
+    def back(self, service: str) -> None:
+        """A service is there again; work waits for somebody to notice."""
+        self._services[service] = time.monotonic(), self._newest
+
+    def look(self) -> None:
+        """Notice what goes on again."""
+        try:
+            with self.house.db.begin() as tx:
+                rows = tx.execute(_ROWS).all()
+        except DatabaseUnavailable:
+            return
+        now = time.monotonic()
+        self.states = {row[0]: row[1] for row in rows}
+        self._tokens = {row[0]: (row[2], row[3]) for row in rows if row[3]}
+        self._newest = max((row[4] for row in rows), default=0)
+        for orphan in [o for o in self._orphans if self._tokens.get(o[0], ("", ""))[1] != o[1]]:
+            self.took_s[JOBS].append(now - self._orphans.pop(orphan))
+        for service in [s for s, (_, newest) in self._services.items() if newest < self._newest]:
+            self.took_s[f"work goes on after {service} is back"].append(now - self._services.pop(service)[0])
+
+
+def quantile(values: list[float], share: float) -> float:
+    """The smallest value that so large a share of them does not exceed."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
