@@ -16,9 +16,9 @@ from tests.chaos.run import Plan, chaos
 
 @click.command()
 @click.option("--seed", type=int, help="Repeats the schedule of a run.  [default: by chance]")
-@click.option("--videos", default=200, show_default=True, help="How many.")
+@click.option("--videos", default=150, show_default=True, help="How many.")
 @click.option("--faults", default=320, show_default=True, help="How many are to strike.")
-@click.option("--minutes", default=9.0, show_default=True, help="How long they may strike, at the most.")
+@click.option("--minutes", default=8.0, show_default=True, help="How long they may strike, at the most.")
 @click.option("--only", multiple=True, type=click.Choice(list(WEIGHTS)), help="Only these faults.")
 @click.option("--keep", is_flag=True, help="Leave logs and data where they are.")
 def main(
