@@ -12,6 +12,7 @@ from inspector.errors import MediaRejected, RejectReason
 from inspector.matching import compare
 from inspector.model import Fingerprint, Match, MediaInfo
 from inspector.settings import Settings
+from inspector.worker.inspect import Examined
 from tests.unit.matching.films import cut_out, damaged, make_film
 
 _FILM: Final = make_film(1, 24.0)
@@ -26,12 +27,12 @@ BODIES: Final = (*FILMS, BROKEN)
 MEDIA: Final = MediaInfo("mov", 24.0, 0.0, "h264", 0, 320, 180, 0, 25.0, False, 4)
 
 
-def examine(path: Path, settings: Settings, **_: Any) -> tuple[MediaInfo, Fingerprint]:
+def examine(path: Path, settings: Settings, **_: Any) -> Examined:
     """In place of ffprobe and ffmpeg."""
     body = path.read_bytes()
     if body not in FILMS:
         raise MediaRejected(RejectReason.NOT_MEDIA)
-    return MEDIA, FILMS[body]
+    return Examined(MEDIA, FILMS[body], None)
 
 
 def sha256(body: bytes) -> bytes:

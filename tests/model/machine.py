@@ -59,6 +59,7 @@ class World(RuleBasedStateMachine):
             tx.execute(text("TRUNCATE videos, contents, landmarks, matches, sweeps, workers CASCADE"))
         self.before = take_picture(db)
         self.tokens: set[str] = set()
+        self.hurt: set[str] = set()  # keys of jobs that were disturbed
 
     @initialize(
         versioned=st.booleans(),
@@ -164,6 +165,7 @@ class World(RuleBasedStateMachine):
         assert worker.lease is not None
         key, token = worker.lease.key, worker.lease.token
         then = self.before.videos[key]
+        self.hurt.add(key)
         self.let_go(worker, fault("by the model"))
         if fault is Killed:
             self.workers[self.workers.index(worker)] = self.hire()
@@ -203,6 +205,7 @@ class World(RuleBasedStateMachine):
         """Fail jobs whose attempts are used up, and write their letters."""
         self.letters.away = away
         spent = {k for k, r in self.before.videos.items() if self.is_spent(r)}
+        self.hurt |= spent
         with self.changing(spent=spent, lettered=True), suppress(QueueUnavailable):
             self.dead_letters.run_once()
 
@@ -253,7 +256,7 @@ class World(RuleBasedStateMachine):
             by_right = (
                 (key in owned)
                 or (key in looked_at and self.agrees(key, then, now, event))
-                or (key in claimed and self.was_claimed(then, now))
+                or (key in claimed and self.was_claimed(key, then, now))
                 or (key in spent and now.state is State.FAILED)
                 or (lettered and now.state is State.FAILED and now.dead_lettered)
             )
@@ -270,8 +273,10 @@ class World(RuleBasedStateMachine):
         asked = then is not None and event is not None and then.state in (State.FAILED, State.REJECTED)
         return fresh and is_about(now, found) and (changed or asked)
 
-    def was_claimed(self, then: Row | None, now: Row) -> bool:
+    def was_claimed(self, key: str, then: Row | None, now: Row) -> bool:
         assert now.token is not None
+        if then is not None and then.state is State.PROCESSING:
+            self.hurt.add(key)  # its worker stood still for too long
         fresh = now.token not in self.tokens
         self.tokens.add(now.token)
         return (
@@ -338,7 +343,7 @@ class World(RuleBasedStateMachine):
         for key, row in shown.items():
             assert row.state.final, f"{key} is stuck: {row}"
             assert is_about(row, replace(lying[key], version_id=None)), "listings do not tell versions"
-            assert row.state is not State.FAILED or row.dead_lettered
+            assert row.state is not State.FAILED or (row.dead_lettered and key in self.hurt), row.error
             broken = self.bucket.bodies[row.found.etag] == films.BROKEN
             assert row.state in ((State.REJECTED, State.FAILED) if broken else (State.DONE, State.FAILED))
 
