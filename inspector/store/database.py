@@ -46,6 +46,8 @@ _CONNECT_ARGS = {
 #: SQLSTATEs of a server that answers, but not this time: deadlock, resources, lock and statement timeouts.
 _BUSY = ("40P01", "53", "55P03", "57014")
 _READ_ONLY = "25006"  # a replica, until a failover is complete
+#: SQLAlchemy lets them pass where it asks the driver for more than a statement, such as an isolation level.
+_DRIVERS_OWN = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
 
 def _wait(connection: Any) -> None:
@@ -107,7 +109,7 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as exc:
+    except (OperationalError, InterfaceError, PoolTimeout, *_DRIVERS_OWN) as exc:
         unavailable = DatabaseBusy if _sqlstate(exc).startswith(_BUSY) else DatabaseUnavailable
         raise unavailable(_first_line(exc)) from exc
     except ProgrammingError as exc:
