@@ -90,7 +90,7 @@ def stored_twice(house: House) -> list[str]:
         "matches": "SELECT least(content_a, content_b)::text FROM matches "
         "GROUP BY least(content_a, content_b), greatest(content_a, content_b) HAVING count(*) > 1",
         "landmarks": "SELECT content_id::text FROM landmarks "
-        "GROUP BY content_id, token, time_ms, library HAVING count(*) > 1",
+        "GROUP BY content_id, token, time_ms, checked HAVING count(*) > 1",
     }
     with house.db.begin() as tx:
         return [f"{table}: {row}" for table, query in queries.items() for row in tx.scalars(text(query))]
