@@ -55,8 +55,22 @@ def _wait(connection: Any) -> None:
 
     Source: psycopg2's documentation, "Support for coroutine libraries", and its `extras.wait_select`.
     """
-    ready = (extensions.STATUS_READY, extensions.STATUS_BEGIN, extensions.STATUS_PREPARED)
-    timeout_s = _SILENCE_S if connection.status in ready else _CONNECT_S
+    connected = connection.status in (
+        extensions.STATUS_READY,
+        extensions.STATUS_BEGIN,
+        extensions.STATUS_PREPARED,
+    )
+    timeout_s = _SILENCE_S if connected else _CONNECT_S
+    try:
+        _poll(connection, timeout_s)
+    except psycopg2.OperationalError as exc:
+        if connected:
+            raise
+        server = f"{connection.info.host}:{connection.info.port}"
+        raise psycopg2.OperationalError(f"connection to server {server} failed: {exc}") from exc
+
+
+def _poll(connection: Any, timeout_s: float) -> None:
     while (wanted := connection.poll()) != extensions.POLL_OK:
         poll = select.poll()
         poll.register(
