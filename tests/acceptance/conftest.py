@@ -49,7 +49,7 @@ def house(make_machine: MakeMachine) -> Iterator[Machine]:
 
 @pytest.fixture(scope="session")
 def make_long_film(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """Makes films whose inspection takes some seconds; each is another sequence of bytes."""
+    """Makes films whose inspection takes some seconds; no two hold the same streams."""
     folder = tmp_path_factory.mktemp("long")
     numbers = itertools.count()
     picture = ("-f", "lavfi", "-t", "4", "-i", "testsrc2=size=640x360:rate=25")
@@ -57,7 +57,7 @@ def make_long_film(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
 
     def make_one() -> Path:
         number = next(numbers)
-        repeated = ("-stream_loop", str(_LONG_LOOPS), "-i", str(shot), "-c", "copy")
-        return make(folder / f"long{number}.mp4", *repeated, "-metadata", f"comment={number}")
+        repeated = ("-stream_loop", str(_LONG_LOOPS + number), "-i", str(shot), "-c", "copy")
+        return make(folder / f"long{number}.mp4", *repeated)
 
     return make_one
