@@ -159,6 +159,10 @@ class Settings(BaseSettings):
     tool_memory_bytes: int = Field(4 * 2**30, gt=0, description="Address space one ffmpeg may use.")
     scratch_reserve_bytes: int = Field(512 * 2**20, ge=0, description="Free space downloads must leave.")
 
+    thumbnails_bytes: int = Field(
+        2 * 2**30, ge=0, description="Room for thumbnails in the bucket, the oldest go first; 0: none are made."
+    )
+
     # matching
     min_score: float = Field(0.5, ge=0, le=1, description="Matches below it are not reported.")
     common_from: int = Field(

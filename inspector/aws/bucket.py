@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
@@ -140,6 +142,18 @@ class Bucket:
         self.client.put_object(Bucket=self.name, Key=key, Body=body)
 
     @remote(BucketUnavailable)
+    def read(self, key: str, start: int, size_bytes: int) -> bytes | None:
+        """A few bytes of a small object, from `start` on; None if nothing lies there."""
+        last = start + size_bytes - 1
+        try:
+            answer = self.client.get_object(Bucket=self.name, Key=key, Range=f"bytes={start}-{last}")
+            return answer["Body"].read()
+        except ClientError as exc:
+            if http_status(exc) in _NOTHING_THERE | _NOT_FOR_US | {416}:
+                return None
+            raise
+
+    @remote(BucketUnavailable)
     def upload(self, path: Path, key: str, *, on_bytes: Callable[[int], None] | None = None) -> None:
         """Store a file; `on_bytes` hears how many more bytes were sent; negative when it starts anew."""
         progress = _Progress(on_bytes)
@@ -165,6 +179,12 @@ class Bucket:
         return self._signer.generate_presigned_url(
             "get_object", Params={"Bucket": self.name, "Key": key}, ExpiresIn=expires_s
         )
+
+    @cached_property
+    def public_origin(self) -> str:
+        """Scheme and host of the addresses that are signed: what a page must be allowed to load from."""
+        address = urlsplit(self.signed_url("a"))
+        return f"{address.scheme}://{address.netloc}"
 
 
 def possible_key(key: str) -> bool:

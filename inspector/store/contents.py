@@ -43,6 +43,26 @@ class StoredContent:
     essence: Essence | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ContentLook:
+    """What a content is, without what it is compared by."""
+
+    sha256: bytes
+    media: MediaInfo
+    duration_s: float
+    cuts_s: tuple[float, ...]
+
+
+def look_of(tx: Session, content_id: int) -> ContentLook:
+    """The content of this id, which must exist."""
+    row = tx.execute(
+        select(ContentRow.sha256, ContentRow.media, ContentRow.duration_s, ContentRow.cuts_s).where(
+            ContentRow.id == content_id
+        )
+    ).one()
+    return ContentLook(row.sha256, _media_type.validate_python(row.media), row.duration_s, tuple(row.cuts_s))
+
+
 def find(tx: Session, library: Library, sha256: bytes) -> KnownContent | None:
     """The content with these bytes, if it needs no decoding."""
     row = tx.execute(

@@ -4,6 +4,7 @@ videos        what lies under one (bucket, key) now, and the job of inspecting i
 contents      sequences of bytes, one row per library and sha256, with their fingerprint
 landmarks     the inverted index: token -> where it occurs
 matches       pairs of contents that share material
+thumbnails    which pictures of a content lie in the bucket
 probes        probe objects that ingest has seen
 workers       heartbeats
 sweeps        how far the comparison of bucket and database is
@@ -167,6 +168,20 @@ class MatchRow(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (Index("matches_content_b", "content_b"),)
+
+
+class ThumbnailsRow(Base):
+    """The pictures of one content, one after the other in one object."""
+
+    __tablename__ = "thumbnails"
+
+    sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    times_s: Mapped[list[float]] = mapped_column(ARRAY(Double()))
+    sizes: Mapped[list[int]] = mapped_column(ARRAY(Integer()))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    made_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("thumbnails_made", "made_at"),)
 
 
 class ProbeRow(Base):

@@ -29,6 +29,7 @@ from inspector.store import Database, contents, jobs, landmarks, matches
 from inspector.store.contents import KnownContent, StoredContent
 from inspector.store.matches import Pair
 from inspector.worker.scratch import scratch_folder
+from inspector.worker.thumbnails import ThumbnailMaker
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ class Inspection:
         self._db = db
         self._bucket = bucket
         self._settings = settings
+        self._thumbnails = ThumbnailMaker(db, bucket, settings)
 
     def run(self, lease: Lease, *, cancelled: Cancelled, on_progress: OnProgress) -> None:
         """Take a claimed job to `done`.
@@ -54,34 +56,35 @@ class Inspection:
         Raises MediaRejected, ObjectGone, ObjectChanged, LeaseLost, Interrupted, or any error that a retry
         may overcome. The download is deleted in every case.
         """
-        content = self._see(lease, cancelled, on_progress)
-        found = [] if content.searched else search(self._db, Library.BUCKET, content.id, cancelled)
-        with timed("store"), self._db.begin() as tx:
-            jobs.lock(tx, lease)
-            matches.save(tx, found)
-            jobs.finish(tx, lease, content.id)
-            contents.mark_searched(tx, content.id)
-        for pair in found:
-            MATCHES.labels(pair.match.verdict).inc()
-
-    def _see(self, lease: Lease, cancelled: Cancelled, on_progress: OnProgress) -> KnownContent:
-        """The content of the video: recognised by its bytes, else looked at and committed."""
         with self._scratch_folder(lease.object.size_bytes) as folder:
             path = folder / "video"
-            with timed("download"), path.open("wb") as file:
-                sha256 = self._download(lease, file, cancelled)
-            with self._db.begin() as tx:
-                known = contents.find(tx, Library.BUCKET, sha256)
-            if known is not None:
-                log.info("content_known", key=lease.key)
-                return known
-            seen = examine(
-                path,
-                self._settings,
-                recall=recalling(self._db, Library.BUCKET),
-                cancelled=cancelled,
-                on_progress=on_progress,
-            )
+            content = self._see(lease, path, cancelled, on_progress)
+            found = [] if content.searched else search(self._db, Library.BUCKET, content.id, cancelled)
+            with timed("store"), self._db.begin() as tx:
+                jobs.lock(tx, lease)
+                matches.save(tx, found)
+                jobs.finish(tx, lease, content.id)
+                contents.mark_searched(tx, content.id)
+            for pair in found:
+                MATCHES.labels(pair.match.verdict).inc()
+            self._thumbnails.make(path, content.id, cancelled)
+
+    def _see(self, lease: Lease, path: Path, cancelled: Cancelled, on_progress: OnProgress) -> KnownContent:
+        """The content of the video: recognised by its bytes, else looked at and committed."""
+        with timed("download"), path.open("wb") as file:
+            sha256 = self._download(lease, file, cancelled)
+        with self._db.begin() as tx:
+            known = contents.find(tx, Library.BUCKET, sha256)
+        if known is not None:
+            log.info("content_known", key=lease.key)
+            return known
+        seen = examine(
+            path,
+            self._settings,
+            recall=recalling(self._db, Library.BUCKET),
+            cancelled=cancelled,
+            on_progress=on_progress,
+        )
         with timed("store"), self._db.begin() as tx:
             jobs.lock(tx, lease)
             content = store_content(tx, Library.BUCKET, sha256, seen)

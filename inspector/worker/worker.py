@@ -4,6 +4,7 @@
     consume     queue messages → jobs
     sweep       bucket listing → jobs
     letters     failed jobs → dead-letter queue
+    tidy        thumbnails that have to go
     listen      wakes `inspect` when a job is queued anywhere
     heartbeat   renews the lease, and shows that this worker lives
 
@@ -36,6 +37,7 @@ from inspector.worker.loop import Loop
 from inspector.worker.scratch import remove_orphans
 from inspector.worker.supervisor import StopFlag, stop_on_signals
 from inspector.worker.sweep import Sweep
+from inspector.worker.thumbnails import ThumbnailMaker
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +85,7 @@ class Worker:
             Loop("consume", consumer.run_once, self._stop),
             Loop("sweep", self._sweep_once, self._stop),
             Loop("letters", DeadLetters(db, queue, settings).run_once, self._stop),
+            Loop("tidy", ThumbnailMaker(db, bucket, settings).tidy_once, self._stop),
             Loop("listen", self._listen_once, self._stop),
             self._heart,
         ]

@@ -24,6 +24,7 @@ from inspector.wiring.adapters import make_bucket, make_queue
 from inspector.wiring.bootstrap import run_bootstrap
 from inspector.worker.consumer import Consumer
 from inspector.worker.sweep import Sweep
+from inspector.worker.thumbnails import ThumbnailMaker
 from tests.integration.test_inspection import House
 from tests.services import ROOT, Endpoint, Places, places_at, wait_until
 
@@ -138,7 +139,7 @@ def test_bootstrap_is_permitted_what_it_does_and_no_more(
 
 
 def test_a_worker_is_permitted_what_it_does_and_no_more(
-    places: Places, database: Database, monkeypatch: pytest.MonkeyPatch
+    places: Places, database: Database, films: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run_bootstrap(places.settings).ok
     others(places).bucket.client.put_bucket_versioning(
@@ -147,7 +148,7 @@ def test_a_worker_is_permitted_what_it_does_and_no_more(
     recorder = Recorder(places)
     house = House(places, database)
     consumer = Consumer(database, places.queue, house.ingest, places.settings)
-    others(places).bucket.put("a.mp4", b"no video")
+    others(places).bucket.put("a.mp4", films["clip"].read_bytes())
     with bucket_down(monkeypatch):
         until_empty(places, consumer)
     others(places).queue.send("malformed")
@@ -156,6 +157,8 @@ def test_a_worker_is_permitted_what_it_does_and_no_more(
     assert house.status("a.mp4").state.final
     assert house.ingest.look_at("nothing there")
     Sweep(database, places.bucket, house.ingest, places.settings).run_whole(confirm_removals=False)
+    tight = places.settings.model_copy(update={"thumbnails_bytes": 1})
+    ThumbnailMaker(database, places.bucket, tight).tidy_once()
     judge("worker", recorder.calls)
 
 

@@ -108,6 +108,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("bucket"),
     )
     op.create_table(
+        "thumbnails",
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("times_s", sa.ARRAY(sa.Double()), nullable=False),
+        sa.Column("sizes", sa.ARRAY(sa.Integer()), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("sha256"),
+    )
+    op.create_index("thumbnails_made", "thumbnails", ["made_at"], unique=False)
+    op.create_table(
         "workers",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
@@ -210,6 +220,8 @@ def downgrade() -> None:
     op.drop_index("matches_content_b", table_name="matches")
     op.drop_table("matches")
     op.drop_table("workers")
+    op.drop_index("thumbnails_made", table_name="thumbnails")
+    op.drop_table("thumbnails")
     op.drop_table("sweeps")
     op.drop_table("probes")
     op.drop_index(
