@@ -160,7 +160,9 @@ class Settings(BaseSettings):
     scratch_reserve_bytes: int = Field(512 * 2**20, ge=0, description="Free space downloads must leave.")
 
     thumbnails_bytes: int = Field(
-        2 * 2**30, ge=0, description="Room for thumbnails in the bucket, the oldest go first; 0: none are made."
+        2 * 2**30,
+        ge=0,
+        description="Room for thumbnails in the bucket, the oldest go first; 0: none are made.",
     )
 
     # matching

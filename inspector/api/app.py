@@ -17,8 +17,8 @@ from inspector.api.guard import protect
 from inspector.api.health import HealthViews
 from inspector.api.keys import accept_keys
 from inspector.api.login import LoginViews, keep_sessions
-from inspector.api.pages import PageViews
-from inspector.api.ports import ChangesFactory, ObjectSource, StatusSource
+from inspector.api.pages import Behind, make_pages
+from inspector.api.ports import ChangesFactory, MediaSource, PageSource, QueueSource, StatusSource
 from inspector.api.problems import handle_errors
 from inspector.api.status import StatusViews
 from inspector.api.stream import Streams
@@ -50,12 +50,15 @@ def create_app(
     settings: Settings,
     source: StatusSource,
     changes_factory: ChangesFactory,
-    bucket: ObjectSource,
+    bucket: MediaSource,
     *,
+    page_source: PageSource | None = None,
+    queue: QueueSource | None = None,
     crash_looping: Callable[[], Sequence[str]] = tuple,
 ) -> Flask:
     """The web application over one database and one bucket. `background(app)` is still to be started.
 
+    page_source: what the pages show; without it there are none.  queue: whose depths they show.
     crash_looping: names the processes beside us that die again and again.
     Without its feeder it answers rightly too, only slower: every read asks the database.
     """
@@ -74,13 +77,15 @@ def create_app(
     handle_errors(app)
     _measure(app)
     tokens = Tokens.of(settings)
-    protect(app, settings, tokens)
+    protect(app, settings, tokens, media_origin=bucket.public_origin)
     keep_sessions(app, settings)
     app.before_request(feeder.ensure)
     app.register_blueprint(StatusViews(board, finder, streams, settings.bucket).blueprint())
     app.register_blueprint(HealthViews(glance, feeder, crash_looping).blueprint())
     app.register_blueprint(LoginViews(tokens).blueprint())
-    app.register_blueprint(PageViews(board, glance, settings.bucket).blueprint())
+    if page_source is not None:
+        behind = Behind(settings, board, finder, glance, bucket, page_source, queue)
+        app.register_blueprint(make_pages(behind))
     return app
 
 

@@ -42,6 +42,11 @@ class Glance:
                 self._seen = (self._clock(), self._source.overview(self._bucket))
             return self._seen[1]
 
+    def forget(self) -> None:
+        """Somebody has just changed what is shown, and wants to see it."""
+        with self._lock:
+            self._seen = None
+
     def ping(self) -> None:
         """Raises DatabaseUnavailable."""
         self._source.ping()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode, urlsplit
@@ -38,9 +39,11 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ELSEWHERE: Final = frozenset({"cross-site", "same-site"})  # another port of localhost is the same site
 _FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' {bucket}; "
+    "connect-src 'self' {bucket}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 _HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -67,8 +70,12 @@ def caller() -> Caller:
     return asking
 
 
-def protect(app: Flask, settings: Settings, tokens: Tokens) -> None:
-    """Check every request to this app before anything else, and harden every response."""
+def protect(app: Flask, settings: Settings, tokens: Tokens, *, media_origin: str) -> None:
+    """Check every request to this app before anything else, and harden every response.
+
+    media_origin: from where else pages may play videos, and to where they may upload them: the bucket.
+    """
+    headers = {"Content-Security-Policy": _POLICY.format(bucket=media_origin), **_HEADERS}
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     rate = RateLimit(settings.rate_limit)
 
@@ -80,7 +87,7 @@ def protect(app: Flask, settings: Settings, tokens: Tokens) -> None:
         return _check_role()
 
     app.before_request(check)
-    app.after_request(_harden)
+    app.after_request(lambda response: _harden(response, headers))
 
 
 # ---------------------------------------------------------------- who asks
@@ -225,8 +232,8 @@ def _authority(origin: str) -> str:
         return ""
 
 
-def _harden(response: Response) -> Response:
-    for name, value in _HEADERS.items():
+def _harden(response: Response, headers: Mapping[str, str]) -> Response:
+    for name, value in headers.items():
         response.headers.setdefault(name, value)
     if not request.path.startswith(_STATIC) and not response.cache_control.no_store:
         response.cache_control.private = True  # no proxy may hand one caller's answers to another

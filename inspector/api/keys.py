@@ -8,7 +8,7 @@ way: browsers and curl resolve the segments `.` and `..`, percent-encoded or not
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 from werkzeug.routing import BaseConverter, Map
 
@@ -58,11 +58,24 @@ def key_from_query(query: bytes) -> str | None:
     return key
 
 
-def key_address(key: str) -> str:
-    """The address (path and query) of a key's status, one that no client rewrites on the way."""
+def key_address(key: str, under: str = "/status") -> str:
+    """The address (path and query) of a key's status, one that no client rewrites on the way.
+
+    under: where else the same key may be asked for.
+    """
     if not key or {".", ".."} & set(key.split("/")):
-        return "/status?key=" + quote(key, safe="/")
-    return "/status/" + quote(key, safe="/")
+        return f"{under}?key=" + quote(key, safe="/")
+    return f"{under}/" + quote(key, safe="/")
+
+
+def video_address(key: str) -> str:
+    """The address of the page of a video."""
+    return key_address(key, "/video")
+
+
+def compare_address(one: str, other: str) -> str:
+    """The address of the page that compares two videos."""
+    return "/compare?" + urlencode({"a": one, "b": other}, safe="/", quote_via=quote)
 
 
 def storable(key: str) -> bool:

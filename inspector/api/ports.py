@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from inspector.model import Change, ObjectState, Overview, State, VideoStatus
+from inspector.aws.queue import QueueDepths
+from inspector.model import Change, Fingerprint, ObjectState, Overview, State, VideoStatus
+from inspector.store.catalog import Filter
+from inspector.store.shown import Hour
+from inspector.store.thumbnails import Thumbnails
 
 
 class StatusSource(Protocol):
@@ -54,6 +58,49 @@ class ObjectSource(Protocol):
 
     def head(self, key: str) -> ObjectState | None:
         """What lies under the key now. Raises BucketUnavailable."""
+
+
+class MediaSource(ObjectSource, Protocol):
+    """The bucket, as far as the pages need it. Thread-safe."""
+
+    @property
+    def public_origin(self) -> str:
+        """Scheme and host by which browsers reach the bucket."""
+
+    def read(self, key: str, start: int, size_bytes: int) -> bytes | None:
+        """A few bytes of a small object; None if there is none. Raises BucketUnavailable."""
+
+    def signed_url(self, key: str) -> str:
+        """An address by which a browser may read an object for some minutes."""
+
+
+class PageSource(Protocol):
+    """What the pages show beside statuses. Thread-safe; every method may raise DatabaseUnavailable."""
+
+    def find(self, wanted: Filter, *, before: int | None, limit: int) -> list[VideoStatus]:
+        """The newest videos that are wanted, of those with an id below `before`."""
+
+    def thumbnails(self, sha256s: Collection[str]) -> dict[str, Thumbnails]:
+        """The pictures of these contents, as far as there are any."""
+
+    def fingerprints(self, content_ids: Collection[int]) -> dict[int, Fingerprint]:
+        """Of these contents, as far as they can be compared now."""
+
+    def hours(self) -> list[Hour]:
+        """The throughput of the last day, the oldest hour first."""
+
+    def troubles(self, limit: int) -> list[VideoStatus]:
+        """The videos that failed or were rejected last."""
+
+    def redrive(self) -> int:
+        """Put back into the queue what has failed. Returns how many videos that were."""
+
+
+class QueueSource(Protocol):
+    """The queues, as far as the pages need them. Thread-safe."""
+
+    def depths(self) -> QueueDepths:
+        """About how many messages there are. Raises QueueUnavailable."""
 
 
 ChangesFactory = Callable[[], ChangeSource]

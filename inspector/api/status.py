@@ -95,8 +95,8 @@ class WantedPage(NamedTuple):
 
 def wanted_page() -> WantedPage:
     """The parameters of this request. Raises Problem (400)."""
-    limit = _whole_number("limit", 1, MAX_PAGE_LIMIT)
-    before = _whole_number("before", 1, MAX_ID)
+    limit = whole_number("limit", 1, MAX_PAGE_LIMIT)
+    before = whole_number("before", 1, MAX_ID)
     return WantedPage(PAGE_LIMIT if limit is None else limit, before, _state(), _common())
 
 
@@ -112,7 +112,8 @@ def next_address(videos: list[VideoStatus], wanted: WantedPage) -> str | None:
     return f"/status?{urlencode(query)}"
 
 
-def _whole_number(name: str, least: int, most: int) -> int | None:
+def whole_number(name: str, least: int, most: int) -> int | None:
+    """A parameter of this request; None if it is missing. Raises Problem (400)."""
     text = request.args.get(name)
     if text is None:
         return None

@@ -1,7 +1,8 @@
 """A handful of small pictures of a video, one for each of the shots that show it best.
 
-Made by seeking, after the one decoding pass: of each shot the first key frame is taken, which costs the decoding
-of one picture. Most encoders put a key frame at a cut; a shot without one may be decoded to its first frame.
+Made by seeking, after the one decoding pass: of each shot the first key frame is taken, which costs the
+decoding of one picture. Most encoders put a key frame at a cut; a shot without one may be decoded to its
+first frame.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Thumbnail:
 def choose_shots(cuts_s: Sequence[float], duration_s: float, *, most: int = MOST_SHOTS) -> list[Shot]:
     """Up to `most` shots that stand for the whole, in order.
 
-    Few shots are cut into parts, the longest first; of many, those are taken that evenly spread moments lie in.
+    Few shots are cut into parts, the longest first; of many, those are taken that evenly spread moments lie
+    in.
     """
     borders = [0.0, *(cut for cut in cuts_s if 0 < cut < duration_s), duration_s]
     shots = [Shot(start, end) for start, end in pairwise(borders)]

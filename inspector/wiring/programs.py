@@ -10,10 +10,11 @@ from flask import Flask
 from prometheus_client import start_http_server
 
 from inspector.api import create_app
-from inspector.aws import Bucket, make_s3
+from inspector.aws import Bucket, make_s3, make_signer
 from inspector.settings import Settings
 from inspector.stack import crash_looping
 from inspector.store.listen import ChangeListener
+from inspector.store.shown import PageReader
 from inspector.store.status import StatusReader
 from inspector.wiring.adapters import make_bucket, make_database, make_queue
 from inspector.worker.ingest import Ingest
@@ -38,11 +39,15 @@ def make_sweep(settings: Settings) -> Sweep:
 
 def make_app(settings: Settings) -> Flask:
     db = make_database(settings, pool_size=settings.web_threads)
+    statuses = StatusReader(db, min_score=settings.min_score, common_from=settings.common_from)
+    s3 = make_s3(settings, read_timeout_s=_WEB_READ_TIMEOUT_S)
     return create_app(
         settings,
-        StatusReader(db, min_score=settings.min_score, common_from=settings.common_from),
+        statuses,
         lambda: ChangeListener(db),
-        Bucket(make_s3(settings, read_timeout_s=_WEB_READ_TIMEOUT_S), settings.bucket),
+        Bucket(s3, settings.bucket, make_signer(settings)),
+        page_source=PageReader(db, statuses, settings.bucket),
+        queue=make_queue(settings),
         crash_looping=lambda: crash_looping(settings),
     )
 

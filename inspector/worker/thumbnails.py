@@ -1,8 +1,8 @@
 """Thumbnails of inspected videos: made while the download is still there, and taken away again.
 
 Best effort: the job is done by then, and no fault here is one of the video. Pictures are put into the bucket
-before they are noted and taken out before they are forgotten, so none lies there unknown for long: what a crash
-leaves behind is overwritten when the content comes again.
+before they are noted and taken out before they are forgotten: what a crash leaves behind is overwritten when
+the content comes again.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from inspector.errors import ConfigError
 from inspector.model import State
 from inspector.settings import Settings
 from tests.services import settings_for_test
-from tests.unit.api.fakes import BUCKET, OBJECT, FakeBucket, FakeSource
+from tests.unit.api.fakes import BUCKET, OBJECT, FakeBucket, FakePages, FakeSource
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def build(settings: Settings, deeds: Path) -> Flask:
         raise ConfigError("broken on purpose")
     source, bucket = FakeSource(), FakeBucket()
     threading.Thread(target=play, args=(source, bucket, deeds), daemon=True).start()
-    return create_app(settings, source, source.listener, bucket)
+    return create_app(settings, source, source.listener, bucket, page_source=FakePages(source))
 
 
 def play(source: FakeSource, bucket: FakeBucket, deeds: Path) -> None:

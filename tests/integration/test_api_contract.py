@@ -19,6 +19,7 @@ from inspector.api.feeder import Feeder
 from inspector.model import Fingerprint, Lease, Library, MediaInfo, ObjectState, Progress, State
 from inspector.store import Database, contents, jobs, videos
 from inspector.store.listen import ChangeListener
+from inspector.store.shown import PageReader
 from inspector.store.status import StatusReader
 from tests.services import settings_for_test, wait_until
 from tests.unit.api.fakes import BUCKET, FakeBucket
@@ -164,14 +165,17 @@ def test_the_whole_web_answers_from_postgresql(database: Database, tmp_path: Pat
     finish(database, "films/a b.mp4")
     settings = settings_for_test(data_dir=tmp_path, bucket=BUCKET)
     source = StatusReader(database, min_score=0.5)
-    app = create_app(settings, source, lambda: ChangeListener(database), FakeBucket())
+    pages = PageReader(database, source, BUCKET)
+    app = create_app(settings, source, lambda: ChangeListener(database), FakeBucket(), page_source=pages)
     background(app).start()
     try:
         client = app.test_client()
         answer = client.get("/status/films/a%20b.mp4").get_json()
         assert (answer["status"], answer["total_cuts"], answer["progress"]) == ("done", 2, 1.0)
         assert answer["media"]["width"] == 640
-        assert client.get("/").status_code == 200
+        assert "a b.mp4" in client.get("/?state=done&q=A B").text
+        assert client.get("/video/films/a%20b.mp4").status_code == 200
+        assert client.get("/system").status_code == 200
         assert client.get("/readyz").get_json()["checks"]["database"]["ok"] is True
         assert b'inspector_jobs{state="done"} 1.0' in client.get("/metrics").data
         assert client.get("/status?before=9223372036854775807").status_code == 200

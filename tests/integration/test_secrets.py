@@ -53,7 +53,7 @@ def answers(port: int) -> Iterator[str]:
         "/",
         "/status",
         "/status/a.mp4",
-        "/videos",
+        "/system",
         "/metrics",
         "/build-info",
         "/x",

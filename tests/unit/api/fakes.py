@@ -8,9 +8,13 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from inspector.errors import BucketUnavailable, DatabaseUnavailable
-from inspector.model import Change, ObjectState, Overview, State, VideoStatus, WorkerStatus
+from inspector.model import Change, Fingerprint, ObjectState, Overview, State, VideoStatus, WorkerStatus
+from inspector.store.catalog import Filter
+from inspector.store.shown import Hour
+from inspector.store.thumbnails import Thumbnails
 
 BUCKET = "videos"
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -157,8 +161,56 @@ class FakeBucket:
     def __init__(self) -> None:
         self.down = False
         self.objects: dict[str, ObjectState] = {}
+        self.bodies: dict[str, bytes] = {}
+        self.public_origin = "http://127.0.0.1:4566"
 
     def head(self, key: str) -> ObjectState | None:
         if self.down:
             raise BucketUnavailable("no answer")
         return self.objects.get(key)
+
+    def read(self, key: str, start: int, size_bytes: int) -> bytes | None:
+        if self.down:
+            raise BucketUnavailable("no answer")
+        return self.bodies[key][start : start + size_bytes] if key in self.bodies else None
+
+    def signed_url(self, key: str) -> str:
+        return f"{self.public_origin}/{quote(key)}?signature"
+
+
+class FakePages:
+    """What the pages show of a FakeSource's videos."""
+
+    def __init__(self, source: FakeSource) -> None:
+        self.pictures: dict[str, Thumbnails] = {}
+        self.seen: dict[int, Fingerprint] = {}
+        self._source = source
+
+    def find(self, wanted: Filter, *, before: int | None, limit: int) -> list[VideoStatus]:
+        """Filters by state and what the key contains; the real one is tested with a real database."""
+        videos = self._source.page(BUCKET, before=before, limit=10**9)
+        return [
+            video
+            for video in videos
+            if (not wanted.states or video.state in wanted.states)
+            and wanted.contains.lower() in video.key.lower()
+        ][:limit]
+
+    def thumbnails(self, sha256s: Collection[str]) -> dict[str, Thumbnails]:
+        return {each: self.pictures[each] for each in sha256s if each in self.pictures}
+
+    def fingerprints(self, content_ids: Collection[int]) -> dict[int, Fingerprint]:
+        return {each: self.seen[each] for each in content_ids if each in self.seen}
+
+    def hours(self) -> list[Hour]:
+        return [Hour(MOMENT, 3, 1, 0)]
+
+    def troubles(self, limit: int) -> list[VideoStatus]:
+        videos = self._source.page(BUCKET, before=None, limit=limit)
+        return [video for video in videos if video.state in (State.FAILED, State.REJECTED)]
+
+    def redrive(self) -> int:
+        failed = self._source.page(BUCKET, before=None, limit=100, state=State.FAILED)
+        for video in failed:
+            self._source.put(video.key, State.QUEUED, error=None)
+        return len(failed)

@@ -17,7 +17,7 @@ from inspector.api.tokens import hash_token
 from inspector.errors import ConfigError
 from inspector.settings import load_settings
 from tests.services import settings_for_test
-from tests.unit.api.fakes import BUCKET, FakeBucket, FakeSource
+from tests.unit.api.fakes import BUCKET, FakeBucket, FakePages, FakeSource
 
 TOKEN = "sésame, ouvre-toi"
 READER, OTHER_READER, ADMIN = "insp_reader", "insp_other", "insp_admin"
@@ -36,7 +36,7 @@ MakeApp = Callable[..., Flask]
 def make_app(source: FakeSource, bucket: FakeBucket, tmp_path: Path) -> MakeApp:
     def make(**values: Any) -> Flask:
         settings = settings_for_test(data_dir=tmp_path, bucket=BUCKET, **values)
-        app = create_app(settings, source, source.listener, bucket)
+        app = create_app(settings, source, source.listener, bucket, page_source=FakePages(source))
         app.add_url_rule("/change", view_func=lambda: "changed", methods=["POST", "DELETE"])
         return app
 

@@ -21,7 +21,7 @@ from inspector.api.connections import bytes_needed
 from inspector.api.problems import TYPE_PREFIX
 from inspector.model import State
 from tests.services import settings_for_test
-from tests.unit.api.fakes import BUCKET, FakeBucket, FakeSource
+from tests.unit.api.fakes import BUCKET, FakeBucket, FakePages, FakeSource
 
 TOKEN = "a token of many characters"
 
@@ -61,9 +61,8 @@ BODIES = st.binary(max_size=200) | st.sampled_from([b"token=" + TOKEN.encode(), 
 def make_app(**values: Any) -> Flask:
     source, bucket = FakeSource(), FakeBucket()
     source.put("a", State.DONE)
-    return create_app(
-        settings_for_test(bucket=BUCKET, rate_limit=0, **values), source, source.listener, bucket
-    )
+    settings = settings_for_test(bucket=BUCKET, rate_limit=0, **values)
+    return create_app(settings, source, source.listener, bucket, page_source=FakePages(source))
 
 
 @pytest.fixture(scope="module", params=[{}, {"token": SecretStr(TOKEN)}], ids=["local", "with tokens"])

@@ -17,7 +17,7 @@ from inspector.api import create_app
 from inspector.api.login import COOKIE, is_own_address, session_key
 from inspector.api.tokens import hash_token
 from tests.services import settings_for_test
-from tests.unit.api.fakes import BUCKET, FakeBucket, FakeSource
+from tests.unit.api.fakes import BUCKET, FakeBucket, FakePages, FakeSource
 
 READER = "insp_reader"
 PAGE = {"Accept": "text/html"}
@@ -28,7 +28,7 @@ def app_with(**values: Any) -> Flask:
     settings = settings_for_test(
         bucket=BUCKET, data_dir=Path("data"), read_tokens=(hash_token(READER.encode()),), **values
     )
-    app = create_app(settings, source, source.listener, FakeBucket())
+    app = create_app(settings, source, source.listener, FakeBucket(), page_source=FakePages(source))
     app.add_url_rule("/change", view_func=lambda: "changed", methods=["POST"])
     return app
 

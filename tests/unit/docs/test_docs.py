@@ -37,7 +37,7 @@ from inspector.model import (
 )
 from inspector.settings import Settings
 from tests.services import settings_for_test
-from tests.unit.api.fakes import BUCKET, FakeBucket, FakeSource
+from tests.unit.api.fakes import BUCKET, FakeBucket, FakePages, FakeSource
 
 ROOT: Final = Path(__file__).parents[3]
 DOCUMENTS: Final = tuple(sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]))
@@ -142,11 +142,14 @@ def test_every_target_of_make_is_explained() -> None:
 def app(tmp_path: Path) -> Flask:
     source = FakeSource()
     settings = settings_for_test(data_dir=tmp_path, bucket=BUCKET)
-    return create_app(settings, source, source.listener, FakeBucket())
+    return create_app(settings, source, source.listener, FakeBucket(), page_source=FakePages(source))
 
 
 def test_every_route_is_documented(app: Flask) -> None:
-    spoken = {rule.rule.replace("s3key:", "").replace("path:", "") for rule in app.url_map.iter_rules()}
+    spoken = {
+        rule.rule.replace("s3key:", "").replace("path:", "").replace("int:", "")
+        for rule in app.url_map.iter_rules()
+    }
     documented = {
         address
         for row in re.findall(r"^\| .*\|$", section(read("docs/api.md"), "Addresses"), re.MULTILINE)

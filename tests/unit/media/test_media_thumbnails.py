@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,4 +31,4 @@ def test_shots_are_few_in_order_and_within_the_video(cuts_s: list[float], durati
     shots = choose_shots(cuts_s, duration_s)
     assert 1 <= len(shots) <= MOST_SHOTS
     assert all(shot.start_s < shot.end_s <= duration_s for shot in shots)
-    assert all(one.end_s <= other.start_s for one, other in zip(shots, shots[1:], strict=False))
+    assert all(one.end_s <= other.start_s for one, other in pairwise(shots))

@@ -1,0 +1,102 @@
+"""`/video/<key>`: one video, what is in it, what it shares with others, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from flask import Response, request
+
+from inspector.api.keys import key_from_path, key_from_query
+from inspector.api.pages.behind import Behind, page
+from inspector.api.pages.drawing import Scale, ticks
+from inspector.api.problems import Problem
+from inspector.model import DuplicateStatus, State, VideoStatus
+
+_PREFIX: Final = "/video/"
+_MOST_LANES: Final = 12  # of others in the timeline; the table has all
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A matched segment in the timeline."""
+
+    x: float
+    width: float
+    other: DuplicateStatus
+    start_s: float
+    end_s: float
+
+
+class VideoView:
+    """The page of one video."""
+
+    def __init__(self, behind: Behind) -> None:
+        self._behind = behind
+
+    def show(self, key: str) -> Response:
+        """`GET /video/<key>`. The key is read from the raw path, as for `/status`."""
+        return self._show(key_from_path(request.environ["PATH_INFO"], _PREFIX) if key else key)
+
+    def show_by_query(self) -> Response:
+        """`GET /video?key=`."""
+        return self._show(key_from_query(request.query_string) or "")
+
+    def _show(self, key: str) -> Response:
+        status = self._behind.finder.exact(key) if key else None
+        if status is None:
+            raise Problem(404, "not-found", "No video has this key, nor has the bucket an object.")
+        scale = Scale(0.0, _length_s(status))
+        others = [*status.duplicates, *status.common]
+        pictures = self._behind.source.thumbnails({status.sha256} if status.sha256 else ())
+        return page(
+            "video.html",
+            video=status,
+            others=others,
+            scale=scale,
+            cuts=ticks(status.scene_cuts, scale),
+            lanes=[_lane(each, scale) for each in others[:_MOST_LANES]],
+            pictures=pictures.get(status.sha256 or ""),
+            history=history(status),
+            playable=status.state not in (State.REMOVED, State.PENDING),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a video."""
+
+    at: datetime
+    state: State
+    said: str
+
+
+def history(status: VideoStatus) -> list[Event]:
+    """What became of a video, the oldest first, as far as its row tells."""
+    ended = {
+        State.DONE: "inspected",
+        State.REJECTED: "rejected",
+        State.FAILED: "given up",
+        State.REMOVED: "the object was gone",
+    }.get(status.state)
+    moments = (
+        (status.created_at, State.PENDING, "first seen in the bucket"),
+        (status.queued_at, State.QUEUED, "queued"),
+        (status.started_at, State.PROCESSING, f"attempt {status.attempts} began"),
+        (status.finished_at, status.state, ended),
+    )
+    return [Event(at, state, said) for at, state, said in moments if at is not None and said is not None]
+
+
+def _lane(other: DuplicateStatus, scale: Scale) -> list[Stretch]:
+    return [
+        Stretch(*scale.span(s.a_start_s, s.a_end_s), other, s.a_start_s, s.a_end_s) for s in other.segments
+    ]
+
+
+def _length_s(status: VideoStatus) -> float:
+    """How long the timeline is: what the file declares, or what is known to be in it."""
+    known = [s.a_end_s for other in status.duplicates for s in other.segments]
+    declared = status.media.duration_s if status.media else None
+    return max([declared or 0.0, *status.scene_cuts[-1:], *known]) or 1.0
