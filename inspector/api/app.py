@@ -25,6 +25,7 @@ from inspector.api.stream import Streams
 from inspector.api.tokens import Tokens
 from inspector.metrics import HTTP_SECONDS
 from inspector.settings import Settings
+from inspector.store.reviews import Reviews
 
 _EXTENSION: Final = "inspector"
 
@@ -54,11 +55,13 @@ def create_app(
     *,
     page_source: PageSource | None = None,
     queue: QueueSource | None = None,
+    reviews: Reviews | None = None,
     crash_looping: Callable[[], Sequence[str]] = tuple,
 ) -> Flask:
     """The web application over one database and one bucket. `background(app)` is still to be started.
 
     page_source: what the pages show; without it there are none.  queue: whose depths they show.
+    reviews: where people's decisions go; without it there is no page to make them on.
     crash_looping: names the processes beside us that die again and again.
     Without its feeder it answers rightly too, only slower: every read asks the database.
     """
@@ -84,7 +87,7 @@ def create_app(
     app.register_blueprint(HealthViews(glance, feeder, crash_looping).blueprint())
     app.register_blueprint(LoginViews(tokens).blueprint())
     if page_source is not None:
-        behind = Behind(settings, board, finder, glance, bucket, page_source, queue)
+        behind = Behind(settings, board, finder, glance, bucket, page_source, queue, reviews)
         app.register_blueprint(make_pages(behind))
     return app
 

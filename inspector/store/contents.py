@@ -60,7 +60,7 @@ def look_of(tx: Session, content_id: int) -> ContentLook:
             ContentRow.id == content_id
         )
     ).one()
-    return ContentLook(row.sha256, _media_type.validate_python(row.media), row.duration_s, tuple(row.cuts_s))
+    return ContentLook(row.sha256, media_type.validate_python(row.media), row.duration_s, tuple(row.cuts_s))
 
 
 def find(tx: Session, library: Library, sha256: bytes) -> KnownContent | None:

@@ -34,8 +34,12 @@ class Thumbnails:
 
     @property
     def poster(self) -> int:
-        """The number of the picture that shows most: nothing makes a JPEG so large as detail."""
-        return max(range(len(self.sizes)), key=lambda n: self.sizes[n])
+        """The number of the picture that shows most: nothing makes a JPEG so large as detail.
+
+        First and last ones are often titles, and are passed over where there are others.
+        """
+        inner = range(1, len(self.sizes) - 1) if len(self.sizes) > 2 else range(len(self.sizes))
+        return max(inner, key=lambda n: self.sizes[n])
 
     def place(self, number: int) -> tuple[int, int]:
         """Where a picture begins in the object, and its size. Raises IndexError."""

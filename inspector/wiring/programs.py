@@ -17,6 +17,7 @@ from inspector.store.listen import ChangeListener
 from inspector.store.shown import PageReader
 from inspector.store.status import StatusReader
 from inspector.wiring.adapters import make_bucket, make_database, make_queue
+from inspector.wiring.reviews import make_reviews
 from inspector.worker.ingest import Ingest
 from inspector.worker.sweep import Sweep
 from inspector.worker.worker import Worker
@@ -48,6 +49,7 @@ def make_app(settings: Settings) -> Flask:
         Bucket(s3, settings.bucket, make_signer(settings)),
         page_source=PageReader(db, statuses, settings.bucket),
         queue=make_queue(settings),
+        reviews=make_reviews(settings, db),
         crash_looping=lambda: crash_looping(settings),
     )
 

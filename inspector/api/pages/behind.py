@@ -12,11 +12,12 @@ from inspector.api.finder import Finder
 from inspector.api.glance import Glance
 from inspector.api.ports import MediaSource, PageSource, QueueSource
 from inspector.settings import Settings
+from inspector.store.reviews import Reviews
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """queue: None where nobody can be asked how full it is."""
+    """queue: None where nobody can be asked how full it is.  reviews: None where nothing is decided."""
 
     settings: Settings
     board: StatusBoard
@@ -25,6 +26,7 @@ class Behind:
     media: MediaSource
     source: PageSource
     queue: QueueSource | None = None
+    reviews: Reviews | None = None
 
 
 def page(template: str, status: int = 200, /, **context: Any) -> Response:

@@ -13,6 +13,7 @@ from inspector.api.pages.behind import Behind
 from inspector.api.pages.compare import CompareView
 from inspector.api.pages.library import LibraryView
 from inspector.api.pages.pictures import PictureViews, picture_address
+from inspector.api.pages.review import ReviewView
 from inspector.api.pages.system import SystemView
 from inspector.api.pages.video import VideoView
 from inspector.api.tokens import Role
@@ -53,12 +54,18 @@ def make_pages(behind: Behind) -> Blueprint:
     ):
         views.add_url_rule(rule, endpoint, view)
     views.add_url_rule("/system/redrive", "redrive", system.redrive, methods=["POST"])
+    if behind.reviews is not None:
+        review = ReviewView(behind, behind.reviews)
+        views.add_url_rule("/review", "review", review.show)
+        views.add_url_rule("/review", "decide", review.decide, methods=["POST"])
+        views.add_url_rule("/review/undo", "undo", review.undo, methods=["POST"])
     for each in _FILTERS:
         views.add_app_template_filter(each)
     for helper in (*_HELPERS, may_change):
         views.add_app_template_global(helper)
     said = {
         "bucket": behind.settings.bucket,
+        "has_review": behind.reviews is not None,
         "said_states": wording.STATES,
         "said_verdicts": wording.VERDICTS,
     }
