@@ -2,7 +2,7 @@
 
 from hypothesis import HealthCheck, Phase, settings
 
-pytest_plugins = ["tests.services", "tests.hygiene", "tests.film"]
+pytest_plugins = ["tests.services", "tests.hygiene", "tests.film", "tests.browser"]
 
 _PATIENT = settings(deadline=None)  # a busy machine is no fault
 settings.register_profile("patient", _PATIENT)

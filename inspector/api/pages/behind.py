@@ -17,7 +17,9 @@ from inspector.store.reviews import Reviews
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """queue: None where nobody can be asked how full it is.  reviews: None where nothing is decided."""
+    """queue: None where nobody can be asked how full it is.  reviews: None where nothing is decided.
+    uploads: whether videos can be uploaded by the API.
+    """
 
     settings: Settings
     board: StatusBoard
@@ -27,6 +29,7 @@ class Behind:
     source: PageSource
     queue: QueueSource | None = None
     reviews: Reviews | None = None
+    uploads: bool = False
 
 
 def page(template: str, status: int = 200, /, **context: Any) -> Response:

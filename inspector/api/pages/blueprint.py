@@ -65,6 +65,8 @@ def make_pages(behind: Behind) -> Blueprint:
         views.add_app_template_global(helper)
     said = {
         "bucket": behind.settings.bucket,
+        "key_prefix": behind.settings.key_prefix,
+        "has_uploads": behind.uploads,
         "has_review": behind.reviews is not None,
         "said_states": wording.STATES,
         "said_verdicts": wording.VERDICTS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from flask import Response, request
@@ -15,6 +15,7 @@ from inspector.api.problems import Problem
 from inspector.model import DuplicateStatus, State, VideoStatus
 
 _PREFIX: Final = "/video/"
+_PICTURED_WITHIN: Final = timedelta(seconds=30)
 _MOST_LANES: Final = 12  # of others in the timeline; the table has all
 
 
@@ -59,8 +60,15 @@ class VideoView:
             lanes=[_lane(each, scale) for each in others[:_MOST_LANES]],
             pictures=pictures.get(status.sha256 or ""),
             history=history(status),
+            changing=not status.state.final or (is_fresh(status) and not pictures),
             playable=status.state not in (State.REMOVED, State.PENDING),
         )
+
+
+def is_fresh(status: VideoStatus) -> bool:
+    """Whether a video was inspected just now: its pictures follow in a moment."""
+    ended = status.finished_at
+    return status.state is State.DONE and ended is not None and datetime.now(UTC) - ended < _PICTURED_WITHIN
 
 
 @dataclass(frozen=True, slots=True)

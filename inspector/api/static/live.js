@@ -1,7 +1,7 @@
 // What every page does: parts marked `data-live` ask for themselves again, and keys lead to places.
 "use strict";
 {
-  const PAUSES_MS = { soon: 1500, later: 8000 };
+  const PAUSES_MS = { soon: 1500, later: 3000 };
   const LONGEST_PAUSE_MS = 30000;
   const connection = document.getElementById("connection");
   let failures = 0;
