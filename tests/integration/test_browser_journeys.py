@@ -206,10 +206,16 @@ def test_a_hostile_name_is_text_on_every_page(
     assert [each for each in complaints if "403" not in each] == []
 
 
-def light_bytes(answer: Response) -> int:
-    """How much was loaded; pictures and videos do not count."""
-    counts = answer.request.resource_type in ("document", "script", "stylesheet")
-    return int(answer.headers.get("content-length", 0)) if counts else 0
+class Loaded:
+    """Adds up what a page loads; pictures and videos do not count."""
+
+    def __init__(self, page: Page) -> None:
+        self.size_bytes = 0
+        page.on("response", self._hear)
+
+    def _hear(self, answer: Response) -> None:
+        if answer.request.resource_type in ("document", "script", "stylesheet"):
+            self.size_bytes += int(answer.headers.get("content-length", 0))
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -221,11 +227,10 @@ def test_pages_are_light_and_have_no_serious_fault_of_accessibility(
         page = context.new_page()
         said: list[str] = []
         listen(page, said)
-        loaded: list[Response] = []
-        page.on("response", lambda answer, loaded=loaded: loaded.append(answer))
+        loaded = Loaded(page)
         page.goto(stocked.url + PAGES[name])
         page.wait_for_load_state("load")
-        assert 10_000 < sum(map(light_bytes, loaded)) < LIGHT_BYTES
+        assert 10_000 < loaded.size_bytes < LIGHT_BYTES
         found = Axe().run(page).response["violations"]
         serious = [each for each in found if each["impact"] in ("serious", "critical")]
         assert not serious, json.dumps(

@@ -36,6 +36,8 @@ from inspector.model import (
     WorkerStatus,
 )
 from inspector.settings import Settings
+from inspector.store import Database
+from inspector.wiring.reviews import make_reviews
 from tests.services import settings_for_test
 from tests.unit.api.fakes import BUCKET, FakeBucket, FakePages, FakeSource
 
@@ -142,7 +144,14 @@ def test_every_target_of_make_is_explained() -> None:
 def app(tmp_path: Path) -> Flask:
     source = FakeSource()
     settings = settings_for_test(data_dir=tmp_path, bucket=BUCKET)
-    return create_app(settings, source, source.listener, FakeBucket(), page_source=FakePages(source))
+    return create_app(
+        settings,
+        source,
+        source.listener,
+        FakeBucket(),
+        page_source=FakePages(source),
+        reviews=make_reviews(settings, Database("postgresql+psycopg2://nobody@127.0.0.1:1/nothing")),
+    )
 
 
 def test_every_route_is_documented(app: Flask) -> None:
