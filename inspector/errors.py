@@ -8,6 +8,9 @@ InspectorError
 ├── ObjectGone             the object is no longer in the bucket: look at the key again
 ├── ObjectForbidden        the bucket answers, but not for this object
 ├── ObjectChanged          the object was overwritten meanwhile: look at the key again
+├── UnknownSubject         there is no such group, pair, stretch, decision or action
+├── DecisionRefused        this cannot be decided of it, or done with it
+│   └── DecisionOutdated   what is decided about has changed meanwhile: look again
 ├── SweepBusy              another process is sweeping the bucket
 ├── Interrupted            we were asked to stop
 ├── ToolFailed             ffmpeg or ffprobe ended with an error of its own
@@ -97,6 +100,26 @@ class ObjectChanged(InspectorError):
     """The object was overwritten while it was read: look at the key again."""
 
     retry = False
+
+
+class UnknownSubject(InspectorError):
+    """There is no such group, pair, stretch, decision or action."""
+
+    retry = False
+
+
+class DecisionRefused(InspectorError):
+    """This cannot be decided of what is decided about, or done with it; the message says why."""
+
+    retry = False
+
+
+class DecisionOutdated(DecisionRefused):
+    """What is decided about has changed since it was shown. changes: in words, one each."""
+
+    def __init__(self, message: str, changes: tuple[str, ...] = ()) -> None:
+        super().__init__("; ".join((message, *changes)))
+        self.changes = changes
 
 
 class SweepBusy(InspectorError):

@@ -28,6 +28,8 @@ from inspector.errors import ConfigError
 RESERVED_PREFIX = ".inspector/"  # probe objects and thumbnails: never videos
 LEAST_SECRET_CHARS = 16  # out of reach of guessing, where the rate of requests is limited
 PROBE_PREFIX = RESERVED_PREFIX + "probe/"
+#: By what a copy may be judged (see `inspector.review.keepers`).
+KEEPER_RULES = ("resolution", "bitrate", "duration", "codec", "uploaded", "size", "path")
 
 
 class LogFormat(StrEnum):
@@ -165,6 +167,14 @@ class Settings(BaseSettings):
         5, ge=2, description="What so many unrelated others share with a video is `common`, no duplicate."
     )
 
+    # review
+    keeper_rules: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("resolution", "bitrate", "duration", "codec", "uploaded", "path"),
+        description="Which duplicate to keep: what is compared, in this order, comma-separated. Better are "
+        "more pixels, more bits, longer, a newer codec, an earlier upload, a larger `size`, a shorter path; "
+        "`-` before a name turns it round. `size` cannot be first.",
+    )
+
     # tests
     failpoints: Path | None = Field(None, description="For tests of failures: a folder of faults to strike.")
 
@@ -172,7 +182,7 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_format: LogFormat = Field(LogFormat.AUTO, description="`console`, `json`, or by the terminal.")
 
-    @field_validator("key_suffixes", "admin_tokens", "read_tokens", mode="before")
+    @field_validator("key_suffixes", "admin_tokens", "read_tokens", "keeper_rules", mode="before")
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         return (
@@ -180,6 +190,16 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("keeper_rules")
+    @classmethod
+    def _check_keeper_rules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = [keeper_rule_name(rule) for rule in value]
+        if not names or set(names) - set(KEEPER_RULES) or len(set(names)) < len(names):
+            raise ValueError(f"must name some of {', '.join(KEEPER_RULES)}, each once")
+        if names[0] == "size":
+            raise ValueError("the size of a file says little by itself: put another rule before it")
+        return value
 
     @field_validator("token", "session_secret")
     @classmethod
@@ -259,6 +279,11 @@ class Settings(BaseSettings):
     def analysis_deadline_s(self, duration_s: float | None) -> float:
         """How long one decoding pass of a video may take."""
         return max(self.analysis_timeout_s, self.analysis_timeout_factor * (duration_s or 0.0))
+
+
+def keeper_rule_name(rule: str) -> str:
+    """What a rule compares, whichever way round it is."""
+    return rule.removeprefix("-")
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -21,7 +21,7 @@ _TIMES: Final = ("frame_times_s", "sound_times_s")
 _SHARES: Final = ("frame_novelty", "sound_weight")
 _HASHES: Final = ("frame_hashes", "motion_hashes", "sound_hashes", "view_hashes", "view_motion")
 _COUNTS: Final = ("view_frames", "view_kinds")
-_media_type: Final = TypeAdapter(MediaInfo)
+media_type: Final = TypeAdapter(MediaInfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def forget(tx: Session, content_id: int) -> None:
 
 
 def media_of(row: ContentRow) -> MediaInfo:
-    return _media_type.validate_python(row.media)
+    return media_type.validate_python(row.media)
 
 
 def pack(seen: Fingerprint) -> bytes:
