@@ -118,14 +118,24 @@ def mark_searched(tx: Session, content_id: int) -> None:
 
 
 def touch_neighbours(tx: Session, content_id: int) -> None:
-    """Give the content, and all it matches, a new revision: what is shown of them has changed.
+    """Give the content, and all it matches, a new revision: what is shown of them has changed."""
+    touch(tx, neighbours(tx, content_id))
 
-    The rows are locked in the order of their ids, so that two transactions never wait for each other.
-    """
+
+def neighbours(tx: Session, content_id: int) -> set[int]:
+    """The content and all it matches."""
     pairs = select(MatchRow.content_a, MatchRow.content_b).where(
         or_(MatchRow.content_a == content_id, MatchRow.content_b == content_id)
     )
-    ids = sorted({content_id}.union(*(tuple(pair) for pair in tx.execute(pairs))))
+    return {content_id}.union(*(tuple(pair) for pair in tx.execute(pairs)))
+
+
+def touch(tx: Session, content_ids: Collection[int]) -> None:
+    """Give these contents a new revision. Once in a transaction, with all that it changes:
+
+    the rows are locked in the order of their ids, so that two transactions never wait for each other.
+    """
+    ids = sorted(content_ids)
     tx.execute(
         select(ContentRow.id)
         .where(ContentRow.id.in_(ids))

@@ -127,7 +127,7 @@ def undo(tx: Session, number: int, *, actor: str, note: str | None) -> tuple[int
 def standing_among(
     tx: Session, sha256s: Collection[bytes]
 ) -> dict[tuple[bytes, bytes], tuple[Decision, int]]:
-    """What is in force for pairs of these contents (copies of one: a pair with itself), and its entry's id."""
+    """What is in force for pairs of these contents (copies: a pair with itself), and its entry's id."""
     query = (
         select(DecisionRow.sha256_a, DecisionRow.sha256_b, DecisionRow.kind, DecisionRow.id)
         .join(StandingDecisionRow, StandingDecisionRow.decision_id == DecisionRow.id)
@@ -255,8 +255,8 @@ def _undone(tx: Session, ids: Collection[int]) -> dict[int, int]:
 
 
 def _numbers(tx: Session, ids: Collection[int]) -> dict[int, int]:
-    query = select(DecisionRow.id, DecisionRow.number).where(DecisionRow.id.in_(ids))
-    return dict(tx.execute(query).tuples().all())
+    query = select(DecisionRow).where(DecisionRow.id.in_(ids))
+    return {row.id: row.number for row in tx.scalars(query)}
 
 
 def _is_about(
