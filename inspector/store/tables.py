@@ -307,6 +307,7 @@ class ActionRow(Base):
     version_id: Mapped[str | None]
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     keeper_key: Mapped[str]
+    keeper_etag: Mapped[str]
     target: Mapped[str | None]  # the key it is moved to
     before: Mapped[dict[str, Any] | None]  # what an undo brings back
     after: Mapped[dict[str, Any] | None]

@@ -9,7 +9,7 @@ from inspector.errors import DecisionOutdated, DecisionRefused, UnknownSubject
 from inspector.model import Decision, Verdict
 from inspector.review import GroupId, PairId, StretchId
 from inspector.store import Database
-from inspector.store.reviews import Judgement, Report
+from inspector.store.judgements import Judgement, Report
 from inspector.store.status import StatusReader
 from tests.shelf import BUCKET, Shelf, empty
 
