@@ -7,6 +7,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Each process of the tests starts services of its own; files are handed out whole.
+TEST_PROCESSES ?= auto --maxprocesses 4
 FUZZ_S ?= 60
 BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check
@@ -29,7 +31,7 @@ demo: .venv/.embedded ffmpeg ## Start the stack, upload four short videos, show 
 
 .PHONY: test
 test: .venv/.dev .localstack ffmpeg chromium ## Run all tests, with real services; PYTEST_ARGS are handed on
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 SEED ?=
 MINUTES ?= 60

@@ -75,6 +75,7 @@ def _duplicate(duplicate: DuplicateStatus) -> Json:
         "key": duplicate.key,
         "bucket": duplicate.bucket,
         "verdict": duplicate.verdict.value,
+        "decision": duplicate.decision,
         "score": _number(duplicate.score),
         "speed": _number(duplicate.speed),
         "segments": [_segment(segment) for segment in duplicate.segments],

@@ -206,7 +206,7 @@ class Bucket:
         self.client.delete_object(Bucket=self.name, Key=key, VersionId=marker)
 
     @remote(BucketUnavailable)
-    def versioned(self) -> bool:
+    def keeps_versions(self) -> bool:
         """Whether what is deleted can be brought back."""
         return self.client.get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled"
 

@@ -66,7 +66,7 @@ class Actions:
 
     def undoable(self, kind: ActionKind) -> bool:
         """Whether an action of this kind can be undone in this bucket."""
-        return kind is not ActionKind.DELETE or self._bucket.versioned()
+        return kind is not ActionKind.DELETE or self._bucket.keeps_versions()
 
     def apply(
         self, plan: Plan, *, actor: str, force: bool = False, on_step: OnStep = lambda done: None

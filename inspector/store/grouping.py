@@ -31,7 +31,16 @@ from inspector.store.tables import (
     VideoRow,
 )
 
-_AT_ONCE: Final = 2000  # changes taken in by one transaction
+_AT_ONCE: Final = 5000  # changes taken in by one transaction
+_ALL_THAT_MAY_BE_GROUPED: Final = text(
+    """
+    INSERT INTO stale_groups (content_id)
+    SELECT content_a FROM matches UNION SELECT content_b FROM matches
+    UNION SELECT content_id FROM group_members WHERE until IS NULL
+    UNION SELECT content_id FROM videos WHERE content_id IS NOT NULL GROUP BY content_id HAVING count(*) > 1
+    """
+)
+_BLIND: Final = {"synchronize_session": False}  # nobody reads these rows again before the commit
 #: Who is said to be one of these is no duplicate.
 NO_DUPLICATES: Final = frozenset({Decision.NOT_A_MATCH, Decision.COMMON})
 
@@ -79,10 +88,8 @@ def _begin_anew_by_other_rules(tx: Session, rules: Rules) -> None:
         return
     tx.execute(delete(GroupingRow))
     tx.execute(insert(GroupingRow).values(made_by=str(rules)))
-    tx.execute(
-        text("INSERT INTO stale_groups (content_id) SELECT id FROM contents WHERE library = :library"),
-        {"library": int(Library.BUCKET)},
-    )
+    tx.execute(delete(StaleGroupRow))
+    tx.execute(_ALL_THAT_MAY_BE_GROUPED)
 
 
 # ---------------------------------------------------------------- what there is
@@ -140,7 +147,8 @@ def _look_around(tx: Session, touched: set[int], min_score: float) -> _Surroundi
         found += edges
         known |= groups
         open_to = {end for a, b, _, _ in edges for end in (a, b)}.union(*groups.values()) - seen
-    sha256, videos = _present(tx, seen)
+    linked = {end for a, b, _, _ in found for end in (a, b)}.union(*known.values())
+    sha256, videos = _present(tx, linked | _copied(tx, touched))
     matched = {
         (sha256[a], sha256[b]): (score, revision)
         for a, b, score, revision in found
@@ -171,6 +179,17 @@ def _groups_with(tx: Session, content_ids: set[int]) -> dict[int, frozenset[int]
     ):
         members[number].add(content_id)
     return {number: frozenset(contents) for number, contents in members.items()}
+
+
+def _copied(tx: Session, content_ids: set[int]) -> set[int]:
+    """Those that lie under several keys."""
+    query = (
+        select(VideoRow.content_id)
+        .where(VideoRow.content_id.in_(content_ids), VideoRow.state == State.DONE)
+        .group_by(VideoRow.content_id)
+        .having(func.count() > 1)
+    )
+    return {content_id for content_id in tx.scalars(query) if content_id is not None}
 
 
 def _present(
@@ -235,7 +254,7 @@ def _store(
     if known is None:
         number = tx.scalar(insert(GroupRow).values(**values).returning(GroupRow.id))
     else:
-        tx.execute(update(GroupRow).where(GroupRow.id == number).values(**values))
+        tx.execute(update(GroupRow).where(GroupRow.id == number).values(**values), execution_options=_BLIND)
     before = around.known.get(number or 0, frozenset())
     _leave(tx, number, before - members, revision)
     if joined := sorted(members - before):
@@ -272,4 +291,4 @@ def _leave(tx: Session, number: int | None, gone: Collection[int] | None, revisi
     leaving = update(GroupMemberRow).where(GroupMemberRow.group_id == number, GroupMemberRow.until.is_(None))
     if gone is not None:
         leaving = leaving.where(GroupMemberRow.content_id.in_(gone))
-    tx.execute(leaving.values(until=revision))
+    tx.execute(leaving.values(until=revision), execution_options=_BLIND)
