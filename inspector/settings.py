@@ -114,7 +114,8 @@ class Settings(BaseSettings):
         description="Requests per second of each token, and of each address without one; 0: any.",
     )
     streams_per_client: int = Field(8, ge=1, description="Open streams of each token.")
-    web_threads: int = Field(64, ge=4, le=2000, description="Threads of the web process; a stream takes one.")
+    streams: int = Field(2000, ge=1, le=100_000, description="Open streams of the web process.")
+    web_threads: int = Field(64, ge=4, le=2000, description="Threads of the web process.")
 
     # workers and jobs
     workers: int = Field(2, ge=1, le=64, description="Worker processes of `inspector up` and `work`.")

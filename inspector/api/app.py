@@ -11,6 +11,7 @@ from flask import Flask, Response, g, request
 
 from inspector.api.board import StatusBoard
 from inspector.api.feeder import Feeder
+from inspector.api.feeds import Pages
 from inspector.api.finder import Finder
 from inspector.api.glance import WORKER_SILENT_S, Glance
 from inspector.api.guard import protect
@@ -44,6 +45,7 @@ class Background:
         """End streams and feeder."""
         self.streams.stop()
         self.feeder.stop()
+        self.streams.join()
 
 
 def create_app(
@@ -62,9 +64,12 @@ def create_app(
     board = StatusBoard(source)
     feeder = Feeder(board, changes_factory)
     finder = Finder(board, bucket, settings.bucket, settings.accepts_key)
-    # Half of the threads stay free for everything that ends by itself, health checks among it.
     streams = Streams(
-        finder, feeder, limit=settings.web_threads // 2, limit_per_client=settings.streams_per_client
+        finder,
+        feeder,
+        Pages(source, settings.bucket, feeder.heard),
+        limit=settings.streams,
+        limit_per_client=settings.streams_per_client,
     )
     glance = Glance(source, settings.bucket, silent_s=max(WORKER_SILENT_S, 3 * settings.heartbeat_s))
 

@@ -33,6 +33,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from inspector.api.guard import MAX_BODY_BYTES
 from inspector.api.problems import TYPE_PREFIX
+from inspector.api.stream import Live
 
 _OURS: Final = (ConfigurationProblem, InvalidResponseHeader, InvalidResponseHeaderName)  # not the client's
 REQUEST_S: Final = 10.0  # for all of a request
@@ -54,13 +55,16 @@ def drop_stalled(listener: socket.socket) -> None:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """When it is asked to stop, it asks the streams to end."""
+    """When it is asked to stop, it asks the streams to end. application: what `wsgi` was before it was ours."""
 
     stop_streams: Callable[[], None] | None = None
+    wsgi: Any
+    application: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reading_since: dict[TConn, float] = {}
+        self._handed_over: set[socket.socket] = set()
         self._lingering: dict[socket.socket, float] = {}  # until when
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -114,6 +118,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         Source: RFC 9112, section 9.6.
         """
         client = conn.sock
+        if client in self._handed_over:
+            self._handed_over.remove(client)
+            return
         if not graceful or not _ends_writing(client):
             client.close()
             return
@@ -134,6 +141,30 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         client.close()
 
     # ------------------------------------------------------------ in a thread
+
+    def load_wsgi(self) -> None:
+        """Build the application; the answers that are streams pass through our hands."""
+        super().load_wsgi()
+        self.application = self.wsgi
+        self.wsgi = self._answer
+
+    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        """The application's answer. The socket of a stream leaves this thread, and this worker's books."""
+        body = self.application(environ, start_response)
+        if not isinstance(body, Live):
+            return body
+        client: socket.socket = environ["gunicorn.socket"]
+        answer = start_response.__self__  # type: ignore[attr-defined]  # gunicorn's Response
+        try:
+            answer.force_close()
+            answer.chunked = False  # it ends when the connection does
+            answer.send_headers()
+        except BaseException:
+            body.close()
+            raise
+        body.hand_over(client)
+        self._handed_over.add(client)
+        return ()
 
     def handle(self, conn: TConn) -> Any:
         """One request. Who sends the next before the answer has to connect anew: it may not be whole."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -15,7 +14,7 @@ from inspector.api.finder import Finder
 from inspector.api.guard import caller
 from inspector.api.keys import key_from_path, key_from_query
 from inspector.api.problems import Problem
-from inspector.api.stream import Streams
+from inspector.api.stream import Live, Streams
 from inspector.model import State, VideoStatus
 
 PAGE_LIMIT: Final = 50
@@ -38,6 +37,7 @@ class StatusViews:
         views = Blueprint("status", __name__)
         views.add_url_rule("/status", view_func=self.many)
         views.add_url_rule(f"{_PREFIX}<s3key:key>", view_func=self.one)
+        views.add_url_rule("/events", view_func=self.events)
         return views
 
     def many(self) -> Response:
@@ -58,6 +58,12 @@ class StatusViews:
         key = key_from_path(request.environ["PATH_INFO"], _PREFIX) if key else key
         return self._answer(key) if key else self.many()
 
+    def events(self) -> Response:
+        """`GET /events`: every change of every video as it happens; `?prefix=`, `Last-Event-ID`."""
+        position = _position(request.headers.get("Last-Event-ID"))
+        prefix = request.args.get("prefix", "")
+        return stream_response(self._streams.changes(prefix, position, caller().name))
+
     def _answer(self, key: str) -> Response:
         status = self._finder.find(key)
         if status is None:
@@ -73,15 +79,17 @@ class StatusViews:
         return response
 
     def _stream(self, status: VideoStatus) -> Response:
-        if status.state.final and request.headers.get("Last-Event-ID") == str(status.revision):
+        seen = request.headers.get("Last-Event-ID") == str(status.revision)
+        if seen and status.state.final:
             return Response(status=204)  # tells an EventSource that has seen the end not to come back
-        client = caller().name
-        self._streams.enter(client)
-        events: Iterator[bytes] = self._streams.events(status)
-        response = Response(events, content_type=EVENT_STREAM)
-        response.headers.update({"Cache-Control": "no-store", "Vary": "Accept", "X-Accel-Buffering": "no"})
-        response.call_on_close(lambda: self._streams.leave(client))
-        return response
+        return stream_response(self._streams.status(status, caller().name, seen=seen))
+
+
+def stream_response(body: Live) -> Response:
+    """The answer whose body is a stream."""
+    response = Response(body, content_type=EVENT_STREAM, direct_passthrough=True)
+    response.headers.update({"Cache-Control": "no-store", "Vary": "Accept", "X-Accel-Buffering": "no"})
+    return response
 
 
 class WantedPage(NamedTuple):
@@ -120,6 +128,13 @@ def _whole_number(name: str, least: int, most: int) -> int | None:
     if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
         return int(text)
     raise Problem(400, "bad-parameter", f"{name} must be a whole number from {least} to {most}.")
+
+
+def _position(text: str | None) -> int | None:
+    """A position of the log; None if there is none, or what was never one of ours."""
+    if text is None or not (text.isascii() and text.isdigit() and len(text) < 19):
+        return None
+    return int(text)
 
 
 def _state() -> State | None:

@@ -6,10 +6,13 @@ landmarks     the inverted index: token -> where it occurs
 matches       pairs of contents that share material
 probes        probe objects that ingest has seen
 workers       heartbeats
+changes       the log of what has visibly changed, in the order of the commits
 sweeps        how far the comparison of bucket and database is
 
 A trigger (see migrations) gives every visible change of a video or content a new revision and notifies the
-channel `inspector_changes`, so no code can forget to.
+channel `inspector_changes`, so no code can forget to. Another writes the log `changes` when the transaction
+commits, under a lock: positions are then in the order in which changes become visible, and who has read up to
+one has missed nothing before it. Revisions are not: they are given before the commit.
 """
 
 from __future__ import annotations
@@ -186,6 +189,23 @@ class WorkerRow(Base):
     breaker_open: Mapped[bool]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ChangeRow(Base):
+    """One visible change of a video. Written by a trigger at the commit, one transaction after the other."""
+
+    __tablename__ = "changes"
+
+    position: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    bucket: Mapped[str]
+    key: Mapped[str]
+    state: Mapped[str]
+    revision: Mapped[int] = mapped_column(BigInteger)
+    progress: Mapped[float]
+    eta_s: Mapped[float | None]
+    attempts: Mapped[int] = mapped_column(Integer)
+    reason: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class SweepRow(Base):

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from inspector.api.app import background
 from inspector.api.board import StatusBoard
 from inspector.api.feeder import Feeder
+from inspector.api.feeds import Pages
 from inspector.api.finder import Finder
 from inspector.api.problems import Problem
 from inspector.api.stream import Streams
@@ -33,7 +34,8 @@ class Wire:
         self.board = StatusBoard(source)
         self.finder = Finder(self.board, bucket, BUCKET, lambda key: True)
         self.feeder = Feeder(self.board, source.listener, poll_s=0.05, tick_s=0.01, pause_s=0.01)
-        self.streams = Streams(self.finder, self.feeder, limit=2, ping_s=0.1, tick_s=0.01)
+        pages = Pages(source, BUCKET, self.feeder.heard)
+        self.streams = Streams(self.finder, self.feeder, pages, limit=2, ping_s=0.1, tick_s=0.01)
         self.pool = ThreadPoolExecutor(4)
         self.heard: list[str] = []
 
