@@ -204,7 +204,7 @@ class StatusBoard:
         return self._clock() - self._verified_at <= self._max_age_s
 
     def refresh_watched(self) -> None:
-        """Read anew the videos that somebody waits for, in place of the feeder. Raises DatabaseUnavailable."""
+        """Read anew what somebody waits for, in place of the feeder. Raises DatabaseUnavailable."""
         with self._lock:
             watched = set(self._readers)
         self.refresh(watched)

@@ -55,7 +55,7 @@ def drop_stalled(listener: socket.socket) -> None:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """When it is asked to stop, it asks the streams to end. application: what `wsgi` was before it was ours."""
+    """When it is asked to stop, it asks the streams to end. application: what answers."""
 
     stop_streams: Callable[[], None] | None = None
     wsgi: Any

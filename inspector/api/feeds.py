@@ -31,7 +31,7 @@ PING: Final = b": ping\n\n"
 
 
 class Feed(Protocol):
-    """Words for one reader. `take` and `ping` are for the thread that writes, `look` for one that may wait."""
+    """Words for one reader. `take` and `ping` are for the thread that writes, `look` for another."""
 
     on_news: Callable[[], None]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
@@ -22,6 +23,11 @@ MAX_PAGE_LIMIT: Final = 200
 MAX_ID: Final = 2**63 - 1
 EVENT_STREAM: Final = "text/event-stream"
 _PREFIX: Final = "/status/"
+_DOCUMENT_HEADERS: Final = (
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "private, no-cache"),
+    ("Vary", "Accept"),
+)
 
 
 class StatusViews:
@@ -65,24 +71,59 @@ class StatusViews:
         return stream_response(self._streams.changes(prefix, position, caller().name))
 
     def _answer(self, key: str) -> Response:
+        streamed = _wants_stream()
+        known = None if streamed else self._finder.remembered(key)
+        if known is not None:
+            return known.shown(_with_common if _common() else _without_common).response()
         status = self._finder.find(key)
         if status is None:
             raise Problem(
                 404, "not-found", "No video has this key or file name, nor has the bucket an object."
             )
-        if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) == EVENT_STREAM:
+        if streamed:
             return self._stream(status)
-        response = _json(status_document(status, common=_common()))
-        # From the body, not the revision: two rows share that number, so it may stay while the text changes.
-        response.add_etag(weak=True)
-        response.make_conditional(request.environ)
-        return response
+        return (_with_common if _common() else _without_common)(status).response()
 
     def _stream(self, status: VideoStatus) -> Response:
         seen = request.headers.get("Last-Event-ID") == str(status.revision)
         if seen and status.state.final:
             return Response(status=204)  # tells an EventSource that has seen the end not to come back
         return stream_response(self._streams.status(status, caller().name, seen=seen))
+
+
+class Document(NamedTuple):
+    """A status as it is sent; made once a revision, for all who ask."""
+
+    body: bytes
+    etag: str
+
+    def response(self) -> Response:
+        """The answer to the present request: this, or that nothing has changed."""
+        response = Response(self.body, headers=[*_DOCUMENT_HEADERS, ("ETag", self.etag)])
+        if "HTTP_IF_NONE_MATCH" in request.environ:
+            response.make_conditional(request.environ)
+        return response
+
+
+def _document(status: VideoStatus, *, common: bool) -> Document:
+    body = _encoded(status_document(status, common=common))
+    # From the body, not the revision: two rows share that number, so it may stay while the text changes.
+    return Document(body, f'W/"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+def _with_common(status: VideoStatus) -> Document:
+    return _document(status, common=True)
+
+
+def _without_common(status: VideoStatus) -> Document:
+    return _document(status, common=False)
+
+
+def _wants_stream() -> bool:
+    """Whether the caller prefers a stream; most say nothing of the kind, which costs nothing to find out."""
+    if EVENT_STREAM not in request.environ.get("HTTP_ACCEPT", ""):
+        return False
+    return request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) == EVENT_STREAM
 
 
 def stream_response(body: Live) -> Response:
@@ -155,7 +196,8 @@ def _common() -> bool:
 
 
 def _json(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    body = json.dumps(document, indent=2, allow_nan=False) + "\n"
-    response = Response(body, content_type="application/json")
-    response.headers.update({"Cache-Control": "no-cache", "Vary": "Accept", **(headers or {})})
-    return response
+    return Response(_encoded(document), headers=[*_DOCUMENT_HEADERS, *(headers or {}).items()])
+
+
+def _encoded(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"
