@@ -21,6 +21,7 @@ from inspector.api.login import LoginViews, keep_sessions
 from inspector.api.pages import PageViews
 from inspector.api.ports import ChangesFactory, ObjectSource, StatusSource
 from inspector.api.problems import handle_errors
+from inspector.api.quick import Quick
 from inspector.api.status import StatusViews
 from inspector.api.stream import Streams
 from inspector.api.tokens import Tokens
@@ -36,6 +37,7 @@ class Background:
 
     feeder: Feeder
     streams: Streams
+    quick: Quick
 
     def start(self) -> None:
         """Begin to feed the board; after the fork, since threads do not survive one."""
@@ -74,7 +76,7 @@ def create_app(
     glance = Glance(source, settings.bucket, silent_s=max(WORKER_SILENT_S, 3 * settings.heartbeat_s))
 
     app = Flask(__name__)
-    app.extensions[_EXTENSION] = Background(feeder, streams)
+    app.extensions[_EXTENSION] = Background(feeder, streams, Quick(finder))
     accept_keys(app.url_map)
     handle_errors(app)
     _measure(app)

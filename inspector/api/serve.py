@@ -145,6 +145,7 @@ def _start(worker: Worker) -> None:
     """In the worker, once the application is built."""
     living = background(worker.application)
     worker.stop_streams = living.streams.stop
+    worker.quick = living.quick.find
     living.start()
     log.info("web_started", pid=os.getpid())
 

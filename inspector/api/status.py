@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
-from inspector.api.board import StatusBoard
+from inspector.api.board import Snapshot, StatusBoard
 from inspector.api.documents import page_document, status_document
 from inspector.api.finder import Finder
 from inspector.api.guard import caller
 from inspector.api.keys import key_from_path, key_from_query
 from inspector.api.problems import Problem
+from inspector.api.quick import FOUND
 from inspector.api.stream import Live, Streams
 from inspector.model import State, VideoStatus
 
@@ -72,7 +73,7 @@ class StatusViews:
 
     def _answer(self, key: str) -> Response:
         streamed = _wants_stream()
-        known = None if streamed else self._finder.remembered(key)
+        known = None if streamed else self._remembered(key)
         if known is not None:
             return known.shown(_with_common if _common() else _without_common).response()
         status = self._finder.find(key)
@@ -83,6 +84,13 @@ class StatusViews:
         if streamed:
             return self._stream(status)
         return (_with_common if _common() else _without_common)(status).response()
+
+    def _remembered(self, key: str) -> Snapshot | None:
+        """The video as memory has it; the server may have looked already."""
+        found: Snapshot | None = request.environ.get(FOUND)
+        if found is not None and found.place == (self._bucket, key):
+            return found
+        return self._finder.remembered(key)
 
     def _stream(self, status: VideoStatus) -> Response:
         seen = request.headers.get("Last-Event-ID") == str(status.revision)
