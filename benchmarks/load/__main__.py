@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.load import status
+from benchmarks.load import ingest, status, streams
 from benchmarks.load.house import House, running
 
 
@@ -34,6 +34,20 @@ PARTS = {
         emulator=False,
         web=True,
     ),
+    "ingest": Part(
+        "Ingest",
+        lambda house, o: ingest.measure(house, objects=o.messages, rounds=o.rounds),
+        emulator=True,
+        web=False,
+    ),
+    "streams": Part(
+        "Streams",
+        lambda house, o: streams.measure(
+            house, readers=o.readers, seconds=o.stream_seconds, every_s=o.every
+        ),
+        emulator=False,
+        web=True,
+    ),
 }
 
 
@@ -43,6 +57,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1000, help="status: requests per second")
     parser.add_argument("--seconds", type=float, default=60, help="status: for how long")
     parser.add_argument("--videos", type=int, default=1000, help="status: how many are asked for")
+    parser.add_argument("--messages", type=int, default=3000, help="ingest: of each way")
+    parser.add_argument("--rounds", type=int, default=5, help="ingest: ways take turns so often")
+    parser.add_argument("--readers", type=int, default=500, help="streams: each reads a video of its own")
+    parser.add_argument("--stream-seconds", type=float, default=300, help="streams: for how long")
+    parser.add_argument("--every", type=float, default=2.0, help="streams: seconds between changes of a video")
     options = parser.parse_args()
     for name in PARTS if options.part == "all" else [options.part]:
         part = PARTS[name]

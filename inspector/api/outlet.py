@@ -22,7 +22,7 @@ from inspector.api.feeds import Feed
 from inspector.metrics import STREAMS_DROPPED
 
 PING_S: Final = 15.0  # proxies close what is silent for a minute or less
-STALL_S: Final = 30.0
+STALL_S: Final = 20.0  # before the kernel gives up, who counts nothing
 TICK_S: Final = 0.5  # how often pings and stalls are looked for
 SEND_BYTES: Final = 64 * 1024
 LINGER_S: Final = 2.0  # for the other side to close, once it has everything

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Double, Row, Select, func, or_, select
+from sqlalchemy import ARRAY, BigInteger, Double, Row, Select, any_, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from inspector.model import (
@@ -71,7 +71,7 @@ class StatusReader:
         query = (
             select(VideoRow.id, func.greatest(VideoRow.revision, ContentRow.revision))
             .outerjoin(ContentRow, ContentRow.id == VideoRow.content_id)
-            .where(VideoRow.id.in_(video_ids))
+            .where(VideoRow.id == any_(bindparam("ids", list(video_ids), ARRAY(BigInteger()))))
         )
         with self._db.begin() as tx:
             return {row[0]: row[1] for row in tx.execute(query)}
