@@ -64,49 +64,86 @@ class _Line:
 
 def ask(port: int, keys: list[str], *, rate: float, seconds: float) -> Answers:
     """Ask for the status of these keys in turn, `rate` times a second."""
-    requests = [f"GET /status/{key} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for key in keys]
-    gauge, selector = Gauge(os.getpid()), selectors.DefaultSelector()
-    free: deque[_Line] = deque()
-    total, sent, lost, open_lines = int(rate * seconds), 0, 0, 0
-    latencies: list[float] = []
-    began = time.perf_counter() + 0.1
-    while len(latencies) + lost < total:
-        now = time.perf_counter()
-        while sent < total and began + sent / rate <= now and (free or open_lines < CONNECTIONS):
-            if not free:
-                line = _Line(port)
-                open_lines += 1
-                selector.register(line.socket, selectors.EVENT_READ, line)
-            else:
-                line = free.popleft()
-            line.due = began + sent / rate
-            try:
-                line.socket.send(requests[sent % len(requests)])
-            except OSError:
-                lost += 1
-            sent += 1
-        if now > began + seconds + GRACE_S:
-            lost = total - len(latencies)
-            break
-        wait_s = began + sent / rate - time.perf_counter() if sent < total else 0.1
-        for ready, _ in selector.select(max(0.0, wait_s) if free or open_lines < CONNECTIONS else 0.1):
-            line = ready.data
-            try:
-                good = line.answered()
-            except OSError:
-                selector.unregister(line.socket)
-                line.socket.close()
-                open_lines -= 1
-                lost += line.due > 0
-                if line in free:
-                    free.remove(line)
-                continue
-            if good is None:
-                continue
-            if good:
-                latencies.append(time.perf_counter() - line.due)
-            else:
-                lost += 1
-            line.due = 0.0
-            free.append(line)
-    return Answers(sorted(latencies), lost, time.perf_counter() - began, gauge.share())
+    gauge = Gauge(os.getpid())
+    asker = _Asker(port, keys, rate, int(rate * seconds))
+    elapsed_s = asker.run(seconds + GRACE_S)
+    answered = len(asker.latencies_s)
+    return Answers(sorted(asker.latencies_s), asker.total - answered, elapsed_s, gauge.share())
+
+
+class _Asker:
+    """Requests that are due at fixed moments, over as many connections as it takes, up to a limit."""
+
+    def __init__(self, port: int, keys: list[str], rate: float, total: int) -> None:
+        self.total = total
+        self.latencies_s: list[float] = []
+        self._requests = [f"GET /status/{key} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for key in keys]
+        self._port = port
+        self._rate = rate
+        self._sent = 0
+        self._lost = 0
+        self._lines = 0
+        self._free: deque[_Line] = deque()
+        self._selector = selectors.DefaultSelector()
+        self._began = 0.0
+
+    def run(self, most_s: float) -> float:
+        """Ask everything. Returns the seconds that it took."""
+        self._began = time.perf_counter()
+        while len(self.latencies_s) + self._lost < self.total:
+            now = time.perf_counter()
+            if now - self._began > most_s:
+                break
+            while self._sent < self.total and self._due <= now and self._can_send:
+                self._send()
+            wait_s = self._due - time.perf_counter() if self._sent < self.total and self._can_send else 0.1
+            for ready, _ in self._selector.select(max(0.0, wait_s)):
+                self._receive(ready.data)
+        return time.perf_counter() - self._began
+
+    @property
+    def _due(self) -> float:
+        return self._began + self._sent / self._rate
+
+    @property
+    def _can_send(self) -> bool:
+        return bool(self._free) or self._lines < CONNECTIONS
+
+    def _send(self) -> None:
+        line = self._free.popleft() if self._free else self._open()
+        line.due = self._due
+        self._sent += 1
+        try:
+            line.socket.send(self._requests[self._sent % len(self._requests)])
+        except OSError:
+            self._close(line)
+
+    def _receive(self, line: _Line) -> None:
+        try:
+            good = line.answered()
+        except OSError:
+            self._close(line)
+            return
+        if good is None:
+            return
+        if good:
+            self.latencies_s.append(time.perf_counter() - line.due)
+        else:
+            self._lost += 1
+        line.due = 0.0
+        self._free.append(line)
+
+    def _open(self) -> _Line:
+        line = _Line(self._port)
+        self._lines += 1
+        self._selector.register(line.socket, selectors.EVENT_READ, line)
+        return line
+
+    def _close(self, line: _Line) -> None:
+        """The server has ended the connection; a request that waited on it is lost."""
+        self._lost += line.due > 0
+        self._selector.unregister(line.socket)
+        line.socket.close()
+        self._lines -= 1
+        if line in self._free:
+            self._free.remove(line)

@@ -1,4 +1,4 @@
-"""The stack under load: PostgreSQL, the emulator and the web server, each a process of its own; and gauges."""
+"""The stack under load: PostgreSQL, emulator and web server, each a process of its own; and gauges."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any, Final
 from inspector.settings import Settings
 from inspector.stack import embedded_postgres, ministack_program, ministack_url, wait_for_ministack
 from inspector.store import Database, migrate
+from inspector.wiring.adapters import make_database
 
 ROOT: Final = Path(__file__).parents[2]
 START_S: Final = 30.0
@@ -36,39 +37,37 @@ class House:
 def running(folder: Path, *, port: int, s3_port: int, emulator: bool, web: bool) -> Iterator[House]:
     """Run what is asked for; everything ends with the block."""
     with ExitStack() as stack:
-        url = stack.enter_context(embedded_postgres(folder))
-        settings = Settings(
-            **{"_env_file": None},
-            database_url=url,
-            data_dir=folder,
-            port=port,
-            embedded_s3_port=s3_port,
-            aws_endpoint_url=f"http://127.0.0.1:{s3_port}",
-            rate_limit=0,
-            poll_wait_s=1,
-            log_level="warning",
-        )
-        db = stack.enter_context(closing(Database(settings.database_url.get_secret_value(), pool_size=20)))  # type: ignore[union-attr]
+        values: dict[str, Any] = {
+            "_env_file": None,
+            "database_url": stack.enter_context(embedded_postgres(folder)),
+            "data_dir": folder,
+            "port": port,
+            "embedded_s3_port": s3_port,
+            "aws_endpoint_url": f"http://127.0.0.1:{s3_port}",
+            "rate_limit": 0,
+            "poll_wait_s": 1,
+            "log_level": "warning",
+        }
+        settings = Settings(**values)
+        db = stack.enter_context(closing(make_database(settings, pool_size=20)))
         migrate(db)
         emulator_pid = stack.enter_context(_emulator(settings)) if emulator else 0
-        web_pid = stack.enter_context(_web(settings)) if web else 0
+        web_pid = stack.enter_context(_web(settings, db)) if web else 0
         yield House(settings, db, web_pid, emulator_pid)
 
 
 @contextmanager
 def _emulator(settings: Settings) -> Iterator[int]:
     program = ministack_program(settings)
-    assert program.log_file is not None
-    with _process(program.argv, program.env, program.log_file) as process:
+    with _process(program.argv, program.env, settings.data_dir / "emulator.log") as process:
         wait_for_ministack(settings, alive=lambda: process.poll() is None)
         yield process.pid
 
 
 @contextmanager
-def _web(settings: Settings) -> Iterator[int]:
-    assert settings.database_url is not None
+def _web(settings: Settings, db: Database) -> Iterator[int]:
     env = {
-        "INSPECTOR_DATABASE_URL": settings.database_url.get_secret_value(),
+        "INSPECTOR_DATABASE_URL": db.url,
         "INSPECTOR_AWS_ENDPOINT_URL": ministack_url(settings),
         "INSPECTOR_DATA_DIR": str(settings.data_dir),
         "INSPECTOR_PORT": str(settings.port),

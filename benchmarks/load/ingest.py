@@ -41,7 +41,10 @@ def measure(house: House, *, objects: int, rounds: int) -> str:
             emulator[name] += gauge.share() / rounds
     return table(
         ["way", "messages", "per second", "emulator, of a core"],
-        [[name, share * rounds, f"{share * rounds / spent[name]:.0f}", f"{emulator[name]:.0%}"] for name in ways],
+        [
+            [name, share * rounds, f"{share * rounds / spent[name]:.0f}", f"{emulator[name]:.0%}"]
+            for name in ways
+        ],
     )
 
 
@@ -80,5 +83,3 @@ def rows(house: House) -> int:
     """How many videos the database has."""
     with house.db.engine.connect() as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM videos").scalar_one())
-
-

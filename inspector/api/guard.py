@@ -85,7 +85,7 @@ def protect(app: Flask, settings: Settings, tokens: Tokens) -> None:
         return _check_role()
 
     app.before_request(check)
-    app.wsgi_app = _hardened(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way of wrapping
+    app.wsgi_app = _hardened(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's own way of wrapping
 
 
 # ---------------------------------------------------------------- who asks

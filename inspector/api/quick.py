@@ -1,7 +1,7 @@
 """Which requests can be answered from memory, told from their first bytes.
 
-The server answers these in the thread that receives them: to hand one to another thread costs as much as the
-answer itself. So nothing here, and nothing that follows, may wait for anybody. Only how often this is possible
+The server answers these in the thread that receives them: to hand one to another thread costs as much as
+the answer itself. So nothing here, and nothing that follows, may wait for anybody. Which thread answers
 depends on it, never what is answered: the request goes through the whole application all the same.
 """
 

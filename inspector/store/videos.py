@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, func, select, update
+from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -111,7 +112,7 @@ def add(tx: Session, bucket: str, found: Sequence[tuple[str, ObjectState, str | 
     """Queue the videos of keys that have none: (key, what lies there, sequencer). Their locks are held."""
     now = func.clock_timestamp()
     tx.connection().execute(
-        insert(VideoRow.__table__).values(state=State.QUEUED, due_at=now, queued_at=now),
+        insert(cast(Table, VideoRow.__table__)).values(state=State.QUEUED, due_at=now, queued_at=now),
         [
             {
                 "bucket": bucket,

@@ -60,7 +60,7 @@ class Ingest:
     def look_at_new(self, events: Sequence[ObjectEvent]) -> set[str]:
         """Queue those of these keys, each of one event, that have no video yet, in one transaction.
 
-        Returns the keys that were looked at; the others are known, or no videos, and need a look of their own.
+        Returns the keys that were looked at; the others are known, or no videos: look at each by itself.
         Raises whatever a look at one of them raises; then nothing has changed.
         """
         name = self._bucket.name
@@ -71,7 +71,9 @@ class Ingest:
             new = sorted(unknown - videos.known_keys(tx, name, unknown))
             if not new:
                 return set()
-            with ThreadPoolExecutor(len(new)) as pool:  # all at once: the locks are held no longer than for one
+            with ThreadPoolExecutor(
+                len(new)
+            ) as pool:  # all at once: the locks are held no longer than for one
                 found = dict(zip(new, pool.map(self._bucket.head, new), strict=True))
             failpoints.reach("looked")
             there = [(key, state, hints[key].sequencer) for key, state in found.items() if state is not None]
