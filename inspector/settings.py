@@ -128,6 +128,11 @@ class Settings(BaseSettings):
         description="`accurate` decodes every frame, `fast` leaves out those that others hardly need.",
     )
     fast_above_s: float = Field(7200, ge=0, description="Preset `auto` is `fast` for longer videos.")
+    segment_s: float = Field(
+        300,
+        ge=1,
+        description="Longer videos are decoded in segments of so many seconds, each kept when done.",
+    )
     decoder_threads: int = Field(1, ge=1, le=64, description="Threads one ffmpeg may use.")
     lease_s: float = Field(300, gt=0, description="How long a claimed job stays a silent worker's.")
     heartbeat_s: float = Field(30, gt=0, description="How often a worker renews its lease.")
