@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -25,25 +25,29 @@ class Log(list[T]):
     kept = 0
 
 
-def freeze(root: Any, classes: Sequence[type]) -> tuple[bytes, bytes]:
-    """An object as bytes: all but its logs, and what its logs gained since `mark_kept`.
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """An object as bytes. state: all but its logs.  grown: what its logs gained since they were kept last."""
+
+    state: bytes
+    grown: bytes
+    logs: Sequence[Log[Any]]
+
+    def mark_kept(self) -> None:
+        """These bytes are safe: the next ones need not hold what is in them. To be called before it grows."""
+        for log in self.logs:
+            log.kept = len(log)
+
+
+def freeze(root: Any, classes: Sequence[type]) -> Frozen:
+    """An object as bytes.
 
     root: numbers, strings, arrays, lists, tuples and objects of these classes, of any depth.
     Raises TypeError on anything else.
     """
     logs: list[Log[Any]] = []
-    writer = _Writer(classes, logs)
-    state = writer.pack(root)
-    grown = _Writer(classes, []).pack([list(log[log.kept :]) for log in logs])
-    return state, grown
-
-
-def mark_kept(root: Any, classes: Sequence[type]) -> None:
-    """What `freeze` has just written is safe: the next one need not write it again."""
-    logs: list[Log[Any]] = []
-    _Writer(classes, logs).pack(root)
-    for log in logs:
-        log.kept = len(log)
+    state = _Writer(classes, logs).pack(root)
+    return Frozen(state, _Writer(classes, []).pack([log[log.kept :] for log in logs]), logs)
 
 
 def thaw(state: bytes, grown: Sequence[bytes], classes: Sequence[type]) -> Any:
@@ -95,7 +99,7 @@ def _parts(value: Any) -> dict[str, Any]:
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, tuple):
         return dict(zip(type(value)._fields, value, strict=True))  # type: ignore[attr-defined]
-    return vars(value)
+    return dict(vars(value))
 
 
 def _read(data: bytes, classes: Sequence[type], logs: list[Log[Any]]) -> Any:

@@ -63,7 +63,7 @@ _WITHOUT_B_FRAMES: Final = frozenset({"h264", "mpeg1video", "mpeg2video", "mpeg4
 
 #: From a landing on, times stay those of the whole file.
 _TIMES_OF_WHOLE: Final = ("-copyts", "-start_at_zero")
-#: Formats whose clock may jump, which ffmpeg mends, but not with these options: its times begin at the landing.
+#: Formats whose clock may jump, which ffmpeg mends, but not with these options: times begin at the landing.
 _CLOCK_MAY_JUMP: Final = frozenset({"mpegts", "mpeg", "ogg"})
 
 

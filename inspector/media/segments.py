@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.media.streams import FrameSink, SoundSink
+from inspector.media.streams import SLACK_SAMPLES, FrameSink, SoundSink
 from inspector.model import FRAME_HEIGHT, FRAME_WIDTH, SOUND_RATE_HZ, ByteArray, FloatArray, FrameBatch
 
 #: A segment is entered so long before it begins: enough for decoders to find their feet, and for an echo.
@@ -31,9 +31,10 @@ ECHO_SAMPLES: Final = SOUND_RATE_HZ
 #: Frames of an echo are the same if they differ by no more levels on average. They differ by 0, unless a
 #: stream has no clean points of entry.
 ECHO_LEVELS: Final = 2.0
-#: Sound is the same if it correlates so well within the slack that sound is placed with.
+#: Sound is the same if it correlates so well at a lag within the slack that sound is placed with. Of lags
+#: that are about as good, as those of a steady tone are, the least counts.
 ECHO_LIKENESS: Final = 0.8
-ECHO_SLACK: Final = SOUND_RATE_HZ // 20
+ECHO_AS_GOOD: Final = 0.99
 ECHO_SILENCE: Final = 30.0  # levels of 32768, root mean square; fainter sound is not compared
 
 
@@ -62,30 +63,31 @@ class Echo:
         sound = np.concatenate((self.sound, samples[-ECHO_SAMPLES:]))[-ECHO_SAMPLES:]
         return replace(self, sound=sound)
 
-    def confirms(self, other: Echo) -> bool:
-        """Whether the other is the same: frames at exactly the same times, the sound in its place."""
-        return self._confirms_frames(other) and _same_sound(self.sound, other.sound)
-
-    def _confirms_frames(self, other: Echo) -> bool:
+    def has_frames_of(self, other: Echo) -> bool:
+        """Whether the frames are the same, at exactly the same times."""
         if not len(self.times_s) or not np.array_equal(self.times_s, other.times_s):
             return False
         apart = np.abs(self.luma.astype(np.int16) - other.luma).mean(axis=(1, 2))
         return bool(apart.max() <= ECHO_LEVELS)
 
+    def lag_of(self, other: Echo) -> int | None:
+        """How many samples later the other's sound stands here than there, or None if it is another sound.
 
-def _same_sound(one: NDArray[np.int16], other: NDArray[np.int16]) -> bool:
-    """Whether two sounds agree at some lag within the slack; there must be as much of both."""
-    if len(one) != len(other):
-        return False
-    a, b = one.astype(np.float64), other.astype(np.float64)
-    loudness = math.sqrt(float(a @ a) * float(b @ b))
-    if loudness <= len(a) * ECHO_SILENCE**2:
-        return True
-    size = len(a) + ECHO_SLACK
-    spectrum = np.fft.rfft(a, size) * np.conj(np.fft.rfft(b, size))
-    likeness = np.fft.irfft(spectrum, size) / loudness
-    near = np.concatenate((likeness[: ECHO_SLACK + 1], likeness[-ECHO_SLACK:]))
-    return bool(near.max() >= ECHO_LIKENESS)
+        Sound is placed with some slack, so where it stands depends a little on where a pass began.
+        """
+        if len(self.sound) != len(other.sound):
+            return None
+        a, b = self.sound.astype(np.float64), other.sound.astype(np.float64)
+        loudness = math.sqrt(float(a @ a) * float(b @ b))
+        if loudness <= len(a) * ECHO_SILENCE**2:
+            return 0
+        size = len(a) + SLACK_SAMPLES
+        likeness = np.fft.irfft(np.fft.rfft(a, size) * np.conj(np.fft.rfft(b, size)), size) / loudness
+        lags = np.array(sorted(range(-SLACK_SAMPLES, SLACK_SAMPLES + 1), key=abs))
+        best = float(likeness[lags].max())
+        if best < ECHO_LIKENESS:
+            return None
+        return int(lags[np.argmax(likeness[lags] >= ECHO_AS_GOOD * best)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +221,14 @@ class Gate:
 
     def _trust(self) -> None:
         """The echo is complete: from now on this pass counts, if it is what it should be."""
-        if not self.place.echo.confirms(self._heard):
+        echo = self.place.echo
+        lag = echo.lag_of(self._heard)
+        if lag is None or not echo.has_frames_of(self._heard):
             raise Unseekable
         self._unsure = False
+        self._position += lag
+        begin = max(0, len(self._heard.sound) - lag)
+        self._sound = [np.concatenate((self._heard.sound, *self._sound))[begin:]]
         self._release()
 
     def _release(self, *, to_the_end: bool = False) -> None:

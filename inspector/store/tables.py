@@ -4,6 +4,7 @@ videos        what lies under one (bucket, key) now, and the job of inspecting i
 contents      sequences of bytes, one row per library and sha256, with their fingerprint
 landmarks     the inverted index: token -> where it occurs
 matches       pairs of contents that share material
+checkpoints   what a worker at a long video has done so far; gone with the job
 probes        probe objects that ingest has seen
 workers       heartbeats
 changes       the log of what has visibly changed, in the order of the commits
@@ -170,6 +171,22 @@ class MatchRow(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (Index("matches_content_b", "content_b"),)
+
+
+class CheckpointRow(Base):
+    """What was done between two checkpoints of a job. A trigger deletes them with the job they belong to."""
+
+    __tablename__ = "checkpoints"
+
+    video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)  # from 0, without gaps
+    sha256: Mapped[bytes]
+    plan: Mapped[bytes]  # what else the work depends on, hashed
+    progress: Mapped[float]
+    grown: Mapped[bytes]  # what was added since the one before
+    state: Mapped[bytes | None]  # of the newest one only: all that the work goes on from
+
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class ProbeRow(Base):

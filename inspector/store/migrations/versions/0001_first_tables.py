@@ -44,6 +44,17 @@ CREATE TRIGGER video_changed BEFORE UPDATE ON videos FOR EACH ROW
            NEW.size_bytes, NEW.queued_at))
     EXECUTE FUNCTION announce_video();
 
+CREATE FUNCTION forget_checkpoints() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM checkpoints WHERE video_id = NEW.id;
+    RETURN NULL;
+END $$;
+
+-- a job that has ended, or that is about another object now, leaves nothing to go on from
+CREATE TRIGGER video_settled AFTER UPDATE ON videos FOR EACH ROW
+    WHEN (NEW.state NOT IN ('queued', 'processing') OR OLD.queued_at IS DISTINCT FROM NEW.queued_at)
+    EXECUTE FUNCTION forget_checkpoints();
+
 CREATE TRIGGER content_changed BEFORE INSERT OR UPDATE ON contents
     FOR EACH ROW EXECUTE FUNCTION announce_content();
 
@@ -214,6 +225,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("bucket", "key", name="videos_bucket_key"),
     )
+    op.create_table(
+        "checkpoints",
+        sa.Column("video_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("plan", sa.LargeBinary(), nullable=False),
+        sa.Column("progress", sa.Double(), nullable=False),
+        sa.Column("grown", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["video_id"], ["videos.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("video_id", "number"),
+    )
     op.create_index("videos_bucket_name", "videos", ["bucket", "name"], unique=False)
     op.create_index("videos_content", "videos", ["content_id"], unique=False)
     op.create_index(
@@ -254,6 +278,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("checkpoints")
     op.drop_index(
         "videos_undelivered",
         table_name="videos",
@@ -283,6 +308,7 @@ def downgrade() -> None:
     op.drop_table("contents")
     op.drop_table("changes")
     op.execute(
-        "DROP FUNCTION announce_video, announce_content, log_video, log_content, lock_changes, trim_changes"
+        "DROP FUNCTION announce_video, announce_content, forget_checkpoints, log_video, log_content, lock_changes, "
+        "trim_changes"
     )
     op.execute("DROP SEQUENCE revisions")
