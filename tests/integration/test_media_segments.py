@@ -20,13 +20,13 @@ from tests.media_clips import VP8, make
 SEGMENT_S: Final = 4.0
 LENGTH_S: Final = 14
 PICTURES: Final = ("-f", "lavfi", "-i", f"testsrc2=size=160x120:rate=25:duration={LENGTH_S}")
-CHIRP: Final = (
+NOISE: Final = (
     "-f",
     "lavfi",
     "-i",
-    f"aevalsrc=sin(2*PI*t*(300+40*t))*0.4*(1+sin(9*t)):s=44100:d={LENGTH_S}",
+    f"anoisesrc=color=pink:seed=1:r=44100:d={LENGTH_S},tremolo=f=1.5:d=0.9",
 )
-INPUTS: Final = (*PICTURES, *CHIRP)
+INPUTS: Final = (*PICTURES, *NOISE)
 H264: Final = ("-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "30", "-pix_fmt", "yuv420p")
 AAC: Final = ("-c:a", "aac")
 
@@ -181,14 +181,15 @@ def test_going_on_from_any_place_gives_the_rest_to_the_last_bit(folder: Path, na
         assert np.array_equal(np.concatenate((before.luma, after.luma)), whole.luma)
         assert np.array_equal(np.concatenate((before.sound, after.sound)), whole.sound)
         assert after.decoded == whole.decoded
-        assert min((p.fraction for p in after.progress), default=1.0) >= place.last_s / LENGTH_S - 0.01
+        if place.seeking:
+            assert min(p.fraction for p in after.progress) >= place.last_s / LENGTH_S - 0.01
 
 
 def test_sound_that_ends_early_is_waited_for_and_then_no_more(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inspector.media.segments.PATIENCE_S", 3.0)
-    path = make(folder / "sound_ends_early.mp4", *PICTURES, "-t", "5", *CHIRP, *H264, *AAC)
+    path = make(folder / "sound_ends_early.mp4", *PICTURES, "-t", "5", *NOISE, *H264, *AAC)
     straight, whole = see(path, 1e6), see(path)
     assert [place.seeking for place in whole.places] == [True, False]
     assert np.array_equal(whole.times_s, straight.times_s)
