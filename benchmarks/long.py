@@ -28,12 +28,11 @@ from typing import Any, Final
 
 from inspector.settings import load_settings
 from inspector.stack import join_stack
-from inspector.wiring.adapters import make_bucket
 
 SMALL: Final = (
-    "-vf scale=160:90,setsar=1,fps=25,format=yuv420p -c:v libx264 -preset veryfast -crf 30 -g 50 "
-    "-c:a aac -b:a 48k -ar 22050 -ac 1"
-).split()
+    *("-vf", "scale=160:90,setsar=1,fps=25,format=yuv420p", "-c:v", "libx264", "-preset", "veryfast"),
+    *("-crf", "30", "-g", "50", "-c:a", "aac", "-b:a", "48k", "-ar", "22050", "-ac", "1"),
+)
 HOUR_S: Final = 3600
 PACE_S: Final = 1.0
 LEASE_S: Final = 15
@@ -109,7 +108,7 @@ class Stack:
             argv = [sys.executable, "-m", "inspector", "up"]
             self._up = subprocess.Popen(argv, stdout=log, stderr=log, process_group=0)
         try:
-            while self._worker() is None:
+            while not (self._worker() and (self._settings.data_dir / "running.json").exists()):
                 time.sleep(PACE_S)
             yield self
         finally:
@@ -118,9 +117,9 @@ class Stack:
 
     def inspect(self, film: Path, kill: float | None) -> None:
         """Upload a film, and look at the worker until it is done."""
-        make_bucket(join_stack(self._settings)).upload(film, film.name)
+        subprocess.run([sys.executable, "-m", "inspector", "put", str(film)], check=True)
         began, peak_kib, told = time.monotonic(), 0, 0.0
-        while (status := self._status(film.name))["state"] not in ("done", "rejected", "failed"):
+        while (status := self._status(film.name))["status"] not in ("done", "rejected", "failed"):
             progress = status.get("progress", 0.0)
             worker = self._worker()
             peak_kib = max(peak_kib, _peak_kib(worker) if worker else 0)
@@ -136,7 +135,7 @@ class Stack:
         peak_kib = max(peak_kib, _peak_kib(worker) if worker else 0)
         found = [(d["key"], d["verdict"], len(d["segments"])) for d in status["duplicates"]]
         print(
-            f"{film.name}: {status['state']} after {time.monotonic() - began:.0f} s, "
+            f"{film.name}: {status['status']} after {time.monotonic() - began:.0f} s, "
             f"peak {peak_kib / 1024:.0f} MiB, attempts {status.get('attempts')}, found {found}",
             flush=True,
         )
@@ -152,14 +151,14 @@ class Stack:
 
     def _worker(self) -> int | None:
         """The process of the one worker."""
-        assert self._up is not None
+        supervisor = self._up.pid if self._up else None
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
                 words = (folder / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if parent == self._up.pid and b"work" in words:
+            if parent == supervisor and b"work" in words:
                 return int(folder.name)
         return None
 
