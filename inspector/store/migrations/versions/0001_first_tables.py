@@ -308,7 +308,7 @@ def downgrade() -> None:
     op.drop_table("contents")
     op.drop_table("changes")
     op.execute(
-        "DROP FUNCTION announce_video, announce_content, forget_checkpoints, log_video, log_content, lock_changes, "
-        "trim_changes"
+        "DROP FUNCTION announce_video, announce_content, forget_checkpoints, log_video, log_content, "
+        "lock_changes, trim_changes"
     )
     op.execute("DROP SEQUENCE revisions")
