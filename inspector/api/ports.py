@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 
 from inspector.aws.queue import QueueDepths
-from inspector.model import Change, Fingerprint, ObjectState, Overview, State, VideoStatus
+from inspector.model import Change, Fingerprint, LoggedChanges, ObjectState, Overview, State, VideoStatus
 from inspector.store.catalog import Filter
 from inspector.store.shown import Hour
 from inspector.store.thumbnails import Thumbnails
@@ -31,6 +31,12 @@ class StatusSource(Protocol):
 
     def revisions(self, video_ids: Collection[int]) -> dict[int, int]:
         """The present revision of each of these videos that exists."""
+
+    def changes_after(self, bucket: str, position: int | None, *, limit: int) -> LoggedChanges:
+        """The changes of the bucket's videos after a position of the log; None: none of them, only its span.
+
+        What is not yet told at a position never appears at that position or before it.
+        """
 
     def overview(self, bucket: str) -> Overview:
         """Counts of jobs, heartbeats of workers, the sweep."""
