@@ -241,7 +241,7 @@ def _authority(origin: str) -> str:
 def _hardened(answer: WSGIApplication, policy: str) -> WSGIApplication:
     """The application with our headers in every answer. On the way out they are a list, which is cheap.
 
-    policy: the content security policy, where an answer brings none of its own.
+    policy: the content security policy of every answer.
     """
 
     def hardened(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
