@@ -183,6 +183,7 @@ def test_the_web_is_permitted_what_it_does_and_no_more(places: Places, database:
     finder = Finder(board, places.bucket, places.bucket.name, lambda key: True)
     assert finder.find("a.mp4") is not None
     assert finder.find("b.mp4") is None
+    assert places.queue.depths().dead == 0
     judge("web", recorder.calls)
 
 
