@@ -25,6 +25,7 @@ from inspector.api.quick import Quick
 from inspector.api.status import StatusViews
 from inspector.api.stream import Streams
 from inspector.api.tokens import Tokens
+from inspector.api.v1 import Adapters, add_api, make_openapi
 from inspector.metrics import HTTP_SECONDS
 from inspector.settings import Settings
 
@@ -56,10 +57,12 @@ def create_app(
     changes_factory: ChangesFactory,
     bucket: ObjectSource,
     *,
+    adapters: Adapters | None = None,
     crash_looping: Callable[[], Sequence[str]] = tuple,
 ) -> Flask:
     """The web application over one database and one bucket. `background(app)` is still to be started.
 
+    adapters: what `/api/v1` works with; without them only the plain routes are there.
     crash_looping: names the processes beside us that die again and again.
     Without its feeder it answers rightly too, only slower: every read asks the database.
     """
@@ -75,7 +78,7 @@ def create_app(
     )
     glance = Glance(source, settings.bucket, silent_s=max(WORKER_SILENT_S, 3 * settings.heartbeat_s))
 
-    app = Flask(__name__)
+    app = make_openapi(__name__)
     app.extensions[_EXTENSION] = Background(feeder, streams, Quick(finder))
     accept_keys(app.url_map)
     handle_errors(app)
@@ -88,6 +91,8 @@ def create_app(
     app.register_blueprint(HealthViews(glance, feeder, crash_looping).blueprint())
     app.register_blueprint(LoginViews(tokens).blueprint())
     app.register_blueprint(PageViews(board, glance, settings.bucket).blueprint())
+    if adapters is not None:
+        add_api(app, settings, source, glance, adapters)
     return app
 
 

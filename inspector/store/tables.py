@@ -9,6 +9,7 @@ probes        probe objects that ingest has seen
 workers       heartbeats
 changes       the log of what has visibly changed, in the order of the commits
 sweeps        how far the comparison of bucket and database is
+idempotency   answers to requests that may be sent again
 
 A trigger (see migrations) gives every visible change of a video or content a new revision and notifies the
 channel `inspector_changes`, so no code can forget to. Another writes the log `changes` when the transaction
@@ -99,7 +100,8 @@ class VideoRow(Base):
         UniqueConstraint("bucket", "key", name="videos_bucket_key"),
         Index("videos_bucket_name", "bucket", "name"),
         Index("videos_content", "content_id"),
-        Index("videos_state", "state"),
+        Index("videos_state", "bucket", "state", "id"),
+        Index("videos_finished", "bucket", "finished_at"),
         Index("videos_missed", "bucket", postgresql_where=text("missed_at IS NOT NULL")),
         Index("videos_due", "priority", "due_at", postgresql_where=text(CLAIMABLE)),
         Index(
@@ -170,7 +172,10 @@ class MatchRow(Base):
     evidence: Mapped[dict[str, Any]]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = (Index("matches_content_b", "content_b"),)
+    __table_args__ = (
+        Index("matches_content_a", "content_a", "verdict", "score", postgresql_include=["content_b"]),
+        Index("matches_content_b", "content_b", "verdict", "score", postgresql_include=["content_a"]),
+    )
 
 
 class CheckpointRow(Base):
@@ -235,3 +240,20 @@ class SweepRow(Base):
     blocked: Mapped[str | None]  # why removals wait for a confirmation
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class IdempotencyRow(Base):
+    """A request with an idempotency key. Without `status` it is not answered yet."""
+
+    __tablename__ = "idempotency"
+
+    caller: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(UUID(as_uuid=False))
+    request_hash: Mapped[bytes]
+    status: Mapped[int | None] = mapped_column(Integer)
+    headers: Mapped[dict[str, Any] | None]
+    body: Mapped[bytes | None]
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (Index("idempotency_expires", "expires_at"),)

@@ -10,7 +10,8 @@ from flask import Flask
 from prometheus_client import start_http_server
 
 from inspector.api import create_app
-from inspector.aws import Bucket, make_s3
+from inspector.api.v1 import Adapters
+from inspector.aws import Bucket, Queue, make_s3, make_signer, make_sqs
 from inspector.settings import Settings
 from inspector.stack import crash_looping
 from inspector.store.listen import ChangeListener
@@ -40,11 +41,15 @@ def make_sweep(settings: Settings) -> Sweep:
 
 def make_app(settings: Settings) -> Flask:
     db = make_database(settings, pool_size=settings.web_threads)
+    s3 = make_s3(settings, read_timeout_s=_WEB_READ_TIMEOUT_S)
+    bucket = Bucket(s3, settings.bucket, make_signer(settings))
+    sqs = make_sqs(settings, read_timeout_s=_WEB_READ_TIMEOUT_S)
     return create_app(
         settings,
         StatusReader(db, min_score=settings.min_score, common_from=settings.common_from),
         lambda: ChangeListener(db),
-        Bucket(make_s3(settings, read_timeout_s=_WEB_READ_TIMEOUT_S), settings.bucket),
+        bucket,
+        adapters=Adapters(db, bucket, Queue(sqs, settings.queue, settings.dead_letter_queue)),
         crash_looping=lambda: crash_looping(settings),
     )
 

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import pytest
+from flask import Flask
 
-from inspector.api.board import StatusBoard
-from inspector.api.finder import Finder
+from inspector.api import create_app
+from inspector.api.v1 import Adapters
 from inspector.aws import Bucket
 from inspector.errors import BucketUnavailable, Unavailable
 from inspector.settings import Settings
 from inspector.store import Database
+from inspector.store.listen import ChangeListener
 from inspector.store.status import StatusReader
 from inspector.wiring.adapters import make_bucket, make_queue
 from inspector.wiring.bootstrap import run_bootstrap
@@ -163,10 +165,10 @@ def test_the_web_is_permitted_what_it_does_and_no_more(places: Places, database:
     assert run_bootstrap(places.settings).ok
     recorder = Recorder(places)
     others(places).bucket.put("a.mp4", b"no video")
-    board = StatusBoard(StatusReader(database, min_score=0.5))
-    finder = Finder(board, places.bucket, places.bucket.name, lambda key: True)
-    assert finder.find("a.mp4") is not None
-    assert finder.find("b.mp4") is None
+    client = web_over(places, database).test_client()
+    assert client.get("/status/a.mp4").status_code == 200
+    assert client.get("/status/b.mp4").status_code == 404
+    assert client.get("/api/v1/system").get_json()["queue"]["dead"] == 0
     judge("web", recorder.calls)
 
 
@@ -180,6 +182,17 @@ def test_policies_name_what_the_settings_name_by_default() -> None:
         f"arn:aws:sqs:*:*:{defaults.queue}",
         f"arn:aws:sqs:*:*:{defaults.dead_letter_queue}",
     }
+
+
+def web_over(places: Places, db: Database) -> Flask:
+    """The web application, with the clients of these places."""
+    return create_app(
+        places.settings,
+        StatusReader(db, min_score=0.5),
+        lambda: ChangeListener(db),
+        places.bucket,
+        adapters=Adapters(db, places.bucket, places.queue),
+    )
 
 
 def others(places: Places) -> Places:

@@ -148,6 +148,19 @@ def upgrade() -> None:
         postgresql_include=["content_id", "time_ms", "checked"],
     )
     op.create_table(
+        "idempotency",
+        sa.Column("caller", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("token", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("request_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("headers", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("caller", "key"),
+    )
+    op.create_index("idempotency_expires", "idempotency", ["expires_at"], unique=False)
+    op.create_table(
         "probes",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -190,7 +203,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["content_b"], ["contents.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("content_a", "content_b"),
     )
-    op.create_index("matches_content_b", "matches", ["content_b"], unique=False)
+    for mine, theirs in (("content_a", "content_b"), ("content_b", "content_a")):
+        op.create_index(
+            f"matches_{mine}",
+            "matches",
+            [mine, "verdict", "score"],
+            unique=False,
+            postgresql_include=[theirs],
+        )
     op.create_table(
         "videos",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -250,7 +270,8 @@ def upgrade() -> None:
     op.create_index(
         "videos_missed", "videos", ["bucket"], unique=False, postgresql_where=sa.text("missed_at IS NOT NULL")
     )
-    op.create_index("videos_state", "videos", ["state"], unique=False)
+    op.create_index("videos_finished", "videos", ["bucket", "finished_at"], unique=False)
+    op.create_index("videos_state", "videos", ["bucket", "state", "id"], unique=False)
     op.create_index(
         "videos_undelivered",
         "videos",
@@ -285,6 +306,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'failed' AND NOT dead_lettered"),
     )
     op.drop_index("videos_state", table_name="videos")
+    op.drop_index("videos_finished", table_name="videos")
     op.drop_index("videos_missed", table_name="videos", postgresql_where=sa.text("missed_at IS NOT NULL"))
     op.drop_index(
         "videos_due", table_name="videos", postgresql_where=sa.text("state IN ('queued', 'processing')")
@@ -292,10 +314,13 @@ def downgrade() -> None:
     op.drop_index("videos_content", table_name="videos")
     op.drop_index("videos_bucket_name", table_name="videos")
     op.drop_table("videos")
-    op.drop_index("matches_content_b", table_name="matches")
+    op.drop_index("matches_content_b", table_name="matches", postgresql_include=["content_a"])
+    op.drop_index("matches_content_a", table_name="matches", postgresql_include=["content_b"])
     op.drop_table("matches")
     op.drop_table("workers")
     op.drop_table("sweeps")
+    op.drop_index("idempotency_expires", table_name="idempotency")
+    op.drop_table("idempotency")
     op.drop_table("probes")
     op.drop_index(
         "landmarks_token",
