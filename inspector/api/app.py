@@ -84,7 +84,7 @@ def create_app(
     handle_errors(app)
     _measure(app)
     tokens = Tokens.of(settings)
-    protect(app, settings, tokens)
+    protect(app, settings, tokens, media_origin=adapters.bucket.public_origin if adapters else "")
     keep_sessions(app, settings)
     app.before_request(feeder.ensure)
     app.register_blueprint(StatusViews(board, finder, streams, settings.bucket).blueprint())

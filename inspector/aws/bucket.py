@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.futures import NonThreadedExecutor, TransferFuture
 from s3transfer.manager import TransferManager
 from s3transfer.subscribers import BaseSubscriber
@@ -62,6 +63,15 @@ class Bucket:
         self.client = client
         self.name = name
         self._signer = signer or client
+
+    @property
+    def public_origin(self) -> str:
+        """Scheme and host of signed addresses; empty while nothing can be signed."""
+        try:
+            signed = urlsplit(self.signed_url("-"))
+        except BotoCoreError:  # no credentials yet
+            return ""
+        return f"{signed.scheme}://{signed.netloc}"
 
     @remote(BucketUnavailable)
     def check(self) -> None:

@@ -63,6 +63,16 @@ def make_sqs(settings: Settings, *, read_timeout_s: float | None = None) -> SQSC
     return client
 
 
+def make_sns(settings: Settings) -> Any:
+    """An SNS client. Raises ConfigError if none can be made."""
+    return _make(settings, "sns", endpoint_url(settings), read_timeout=READ_TIMEOUT_S)
+
+
+def make_eventbridge(settings: Settings) -> Any:
+    """An EventBridge client. Raises ConfigError if none can be made."""
+    return _make(settings, "events", endpoint_url(settings), read_timeout=READ_TIMEOUT_S)
+
+
 def _make_s3_at(settings: Settings, url: str | None, read_timeout_s: float) -> S3Client:
     # Emulators have no DNS name for each bucket.
     style = {"addressing_style": "path" if url else "auto"}

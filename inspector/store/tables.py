@@ -10,6 +10,9 @@ workers       heartbeats
 changes       the log of what has visibly changed, in the order of the commits
 sweeps        how far the comparison of bucket and database is
 idempotency   answers to requests that may be sent again
+uploads       uploads in parts that are not ended
+outbox        events to be told to the world outside, written by a trigger as jobs end
+deliveries    each of them on its way to one target
 
 A trigger (see migrations) gives every visible change of a video or content a new revision and notifies the
 channel `inspector_changes`, so no code can forget to. Another writes the log `changes` when the transaction
@@ -257,3 +260,62 @@ class IdempotencyRow(Base):
     expires_at: Mapped[datetime]
 
     __table_args__ = (Index("idempotency_expires", "expires_at"),)
+
+
+class UploadRow(Base):
+    """An upload in parts. upload_id: S3's own name of it."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    bucket: Mapped[str]
+    key: Mapped[str]
+    upload_id: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    part_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (Index("uploads_expires", "expires_at"),)
+
+
+class OutboxRow(Base):
+    """An event. data: the facts of the moment; once routed, what is told of it."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    event_id: Mapped[str] = mapped_column(UUID(as_uuid=False))
+    kind: Mapped[str]
+    video_id: Mapped[int] = mapped_column(BigInteger)
+    data: Mapped[dict[str, Any]]
+    routed: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        UniqueConstraint("event_id", name="outbox_event_id"),
+        Index("outbox_unrouted", "id", postgresql_where=text("NOT routed")),
+        Index("outbox_created", "created_at"),
+    )
+
+
+class DeliveryRow(Base):
+    """An event on its way to one target. status: what an endpoint answered last."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox.id", ondelete="CASCADE"))
+    target: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="pending")
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    status: Mapped[int | None] = mapped_column(Integer)
+    error: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("deliveries_due", "due_at", postgresql_where=text("state = 'pending'")),
+        Index("deliveries_target", "target", "id"),
+        Index("deliveries_outbox", "outbox_id"),
+    )

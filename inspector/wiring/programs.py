@@ -14,11 +14,14 @@ from inspector.api.v1 import Adapters
 from inspector.aws import Bucket, Queue, make_s3, make_signer, make_sqs
 from inspector.settings import Settings
 from inspector.stack import crash_looping
+from inspector.store import Database
 from inspector.store.listen import ChangeListener
 from inspector.store.status import StatusReader
-from inspector.wiring.adapters import make_bucket, make_database, make_queue
+from inspector.wiring.adapters import make_bucket, make_database, make_queue, make_uploads
+from inspector.wiring.targets import make_targets
 from inspector.worker.ingest import Ingest
 from inspector.worker.memory import give_back_large_blocks
+from inspector.worker.outbox import Outbox
 from inspector.worker.sweep import Sweep
 from inspector.worker.worker import Worker
 
@@ -31,7 +34,20 @@ def make_worker(settings: Settings, *, pulse: Path | None = None) -> Worker:
     """pulse: a file that the worker is to touch while it is well."""
     give_back_large_blocks()
     db = make_database(settings, pool_size=10)
-    return Worker(db, make_bucket(settings), make_queue(settings), settings, pulse=pulse)
+    return Worker(
+        db,
+        make_bucket(settings),
+        make_queue(settings),
+        make_uploads(settings),
+        make_outbox(settings, db),
+        settings,
+        pulse=pulse,
+    )
+
+
+def make_outbox(settings: Settings, db: Database) -> Outbox:
+    statuses = StatusReader(db, min_score=settings.min_score, common_from=settings.common_from)
+    return Outbox(db, statuses, make_targets(settings, statuses))
 
 
 def make_sweep(settings: Settings) -> Sweep:
@@ -49,7 +65,9 @@ def make_app(settings: Settings) -> Flask:
         StatusReader(db, min_score=settings.min_score, common_from=settings.common_from),
         lambda: ChangeListener(db),
         bucket,
-        adapters=Adapters(db, bucket, Queue(sqs, settings.queue, settings.dead_letter_queue)),
+        adapters=Adapters(
+            db, bucket, Queue(sqs, settings.queue, settings.dead_letter_queue), make_uploads(settings)
+        ),
         crash_looping=lambda: crash_looping(settings),
     )
 

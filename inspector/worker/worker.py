@@ -4,6 +4,8 @@
     consume     queue messages → jobs
     sweep       bucket listing → jobs
     letters     failed jobs → dead-letter queue
+    uploads     aborts what nobody goes on with
+    outbox      what came of the videos → webhooks, tags, topic, bus
     listen      wakes `inspect` when a job is queued anywhere
     heartbeat   renews the lease, and shows that this worker lives
 
@@ -23,6 +25,7 @@ import structlog
 from inspector.aws.breaker import BreakerState
 from inspector.aws.bucket import Bucket
 from inspector.aws.queue import Queue
+from inspector.aws.uploads import Uploads
 from inspector.settings import Settings
 from inspector.store import Database
 from inspector.store.listen import JobListener
@@ -33,9 +36,11 @@ from inspector.worker.heartbeat import Heartbeat
 from inspector.worker.ingest import Ingest
 from inspector.worker.inspect import Inspection
 from inspector.worker.loop import Loop
+from inspector.worker.outbox import Outbox
 from inspector.worker.scratch import remove_orphans
 from inspector.worker.supervisor import StopFlag, stop_on_signals
 from inspector.worker.sweep import Sweep
+from inspector.worker.uploads import StaleUploads
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +53,15 @@ class Worker:
     """All loops of one worker process."""
 
     def __init__(
-        self, db: Database, bucket: Bucket, queue: Queue, settings: Settings, *, pulse: Path | None = None
+        self,
+        db: Database,
+        bucket: Bucket,
+        queue: Queue,
+        uploads: Uploads,
+        outbox: Outbox,
+        settings: Settings,
+        *,
+        pulse: Path | None = None,
     ) -> None:
         """pulse: a file to touch while all is well."""
         self._db = db
@@ -83,6 +96,8 @@ class Worker:
             Loop("consume", consumer.run_once, self._stop),
             Loop("sweep", self._sweep_once, self._stop),
             Loop("letters", DeadLetters(db, queue, settings).run_once, self._stop),
+            Loop("uploads", StaleUploads(db, uploads, bucket.name).run_once, self._stop),
+            Loop("outbox", outbox.run_once, self._stop),
             Loop("listen", self._listen_once, self._stop),
             self._heart,
         ]

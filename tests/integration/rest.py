@@ -31,6 +31,7 @@ from inspector.store import Database, contents, jobs, matches, videos
 from inspector.store.listen import ChangeListener
 from inspector.store.matches import Pair
 from inspector.store.status import StatusReader
+from inspector.wiring.adapters import make_uploads
 from tests.services import settings_for_test
 
 OBJECT = ObjectState(10, "etag", datetime(2026, 1, 1, tzinfo=UTC))
@@ -133,5 +134,5 @@ def rest_app(db: Database, settings: Settings) -> Flask:
         StatusReader(db, min_score=settings.min_score, common_from=settings.common_from),
         lambda: ChangeListener(db),
         bucket,
-        adapters=Adapters(db, bucket, queue),
+        adapters=Adapters(db, bucket, queue, make_uploads(settings)),
     )

@@ -17,11 +17,14 @@ from inspector.api.glance import Glance
 from inspector.api.ports import StatusSource
 from inspector.api.v1 import models
 from inspector.api.v1.answers import PREFIX, refuse
+from inspector.api.v1.deliveries import DeliveryViews
 from inspector.api.v1.document import DocumentViews
 from inspector.api.v1.idempotency import IdempotentPosts
 from inspector.api.v1.system import SystemViews
+from inspector.api.v1.uploads import UploadViews
 from inspector.api.v1.videos import VideoViews
 from inspector.aws import Bucket, Queue
+from inspector.aws.uploads import Uploads
 from inspector.settings import Settings
 from inspector.store import Database
 
@@ -41,6 +44,7 @@ class Adapters:
     db: Database
     bucket: Bucket
     queue: Queue
+    uploads: Uploads
 
 
 def make_openapi(import_name: str) -> OpenAPI:
@@ -63,7 +67,9 @@ def add_api(
     api = APIBlueprint("v1", __name__, url_prefix=PREFIX, operation_id_callback=_operation_id)
     db, bucket = adapters.db, adapters.bucket
     VideoViews(db, statuses, bucket, min_score=settings.min_score).add_to(api)
+    UploadViews(db, bucket, adapters.uploads, settings).add_to(api)
     SystemViews(db, statuses, glance, adapters.queue.depths, settings).add_to(api)
+    DeliveryViews(db).add_to(api)
     IdempotentPosts(db).watch(api)
     app.register_api(api)
     app.register_blueprint(DocumentViews(app).blueprint())

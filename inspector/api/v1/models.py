@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from inspector.model import State, Verdict
 from inspector.store.catalog import Sort
+from inspector.store.outbox import DeliveryState, EventKind
 
 MAX_ID = 2**63 - 1
 PAGE_LIMIT = 50
@@ -310,3 +311,123 @@ class InForce(Said):
     """By their names, without `INSPECTOR_`."""
 
     settings: dict[str, str | bool | int | float | list[str] | None]
+
+
+# ---------------------------------------------------------------- uploads
+
+
+class UploadLinks(Said):
+    self: str
+    parts: str
+    completion: str
+
+
+class OpenUpload(Said):
+    """An upload in parts. part_bytes: the size of all parts but the last; numbers begin at 1."""
+
+    id: int
+    key: str
+    size_bytes: int
+    part_bytes: int
+    part_count: int
+    created_at: datetime
+    expires_at: datetime
+    links: UploadLinks
+
+
+class UploadState(OpenUpload):
+    """arrived: the numbers of the parts that S3 has."""
+
+    arrived: list[int]
+    arrived_bytes: int
+
+
+class Upload(Said):
+    """Where to PUT the bytes: at `url` with `headers`, or in `parts`."""
+
+    key: str
+    url: str | None = None
+    headers: dict[str, str] = {}
+    parts: OpenUpload | None = None
+    expires_in_s: int
+
+
+class UploadPage(Said):
+    uploads: list[OpenUpload]
+    next: str | None
+
+
+class PartAddress(Said):
+    part_number: int
+    url: str
+
+
+class PartAddresses(Said):
+    parts: list[PartAddress]
+    expires_in_s: int
+
+
+class Completed(Said):
+    """The object is whole; its inspection follows by itself."""
+
+    key: str
+    size_bytes: int
+
+
+_NAME = "[A-Za-z0-9!#$&^_.+-]+"
+_MEDIA_TYPE = f"^{_NAME}/{_NAME}$"
+
+
+class UploadPath(Asked):
+    upload_id: Annotated[int, Field(ge=1, le=MAX_ID, description="`id` of an upload.")]
+
+
+class UploadBody(Asked):
+    key: Annotated[str, Field(min_length=1, max_length=1024)]
+    size_bytes: Annotated[int, Field(ge=0, le=5 * 2**40)]
+    content_type: Annotated[str, Field(max_length=100, pattern=_MEDIA_TYPE)] = "application/octet-stream"
+    in_parts: Annotated[bool | None, Field(description="None: if it is large.")] = None
+    overwrite: Annotated[bool, Field(description="Replace a video of this key.")] = False
+
+
+class PartsBody(Asked):
+    part_numbers: Annotated[list[Annotated[int, Field(ge=1, le=10_000)]], Field(min_length=1, max_length=100)]
+
+
+# ---------------------------------------------------------------- deliveries
+
+
+class DeliveryDocument(Said):
+    """One event on its way to one target. status: what an endpoint answered last.
+
+    event_id: what a webhook carries as `webhook-id`, the same at each attempt.
+    """
+
+    id: int
+    target: str
+    event_id: str
+    kind: EventKind
+    video_id: int
+    state: DeliveryState
+    attempts: int
+    status: int | None
+    error: str | None
+    created_at: datetime
+    due_at: datetime | None
+    ended_at: datetime | None
+
+
+class DeliveryPage(Said):
+    deliveries: list[DeliveryDocument]
+    next: str | None
+
+
+class DeliveriesQuery(PageQuery):
+    state: Annotated[
+        Literal["pending", "delivered", "given_up"] | None, Field(description="Only in this state.")
+    ] = None
+    target: Annotated[_Text | None, Field(description="Only to this target, such as `webhook:name`.")] = None
+
+
+class DeliveryPath(Asked):
+    delivery_id: Annotated[int, Field(ge=1, le=MAX_ID, description="`id` of a delivery.")]

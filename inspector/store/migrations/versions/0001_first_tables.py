@@ -104,6 +104,26 @@ CREATE TRIGGER changes_trimmed AFTER INSERT ON changes
 """
 
 
+_OUTBOX = """
+CREATE FUNCTION record_outcome() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO outbox (event_id, kind, video_id, data) VALUES (
+        gen_random_uuid(),
+        CASE NEW.state WHEN 'done' THEN 'video.done' ELSE 'video.failed' END,
+        NEW.id,
+        jsonb_build_object(
+            'key', NEW.key, 'bucket', NEW.bucket, 'etag', NEW.etag, 'state', NEW.state,
+            'reason', NEW.reason, 'error', NEW.error, 'content_id', NEW.content_id,
+            'revision', NEW.revision));
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER video_ended AFTER UPDATE OF state ON videos FOR EACH ROW
+    WHEN (NEW.state IN ('done', 'rejected', 'failed') AND OLD.state IS DISTINCT FROM NEW.state)
+    EXECUTE FUNCTION record_outcome();
+"""
+
+
 def upgrade() -> None:
     op.create_table(
         "contents",
@@ -160,6 +180,56 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("caller", "key"),
     )
     op.create_index("idempotency_expires", "idempotency", ["expires_at"], unique=False)
+    op.create_table(
+        "uploads",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("upload_id", sa.Text(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("part_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("uploads_expires", "uploads", ["expires_at"], unique=False)
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("event_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("video_id", sa.BigInteger(), nullable=False),
+        sa.Column("data", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("routed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("event_id", name="outbox_event_id"),
+    )
+    op.create_index("outbox_created", "outbox", ["created_at"], unique=False)
+    op.create_index("outbox_unrouted", "outbox", ["id"], unique=False, postgresql_where=sa.text("NOT routed"))
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("outbox_id", sa.BigInteger(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["outbox_id"], ["outbox.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "deliveries_due",
+        "deliveries",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index("deliveries_outbox", "deliveries", ["outbox_id"], unique=False)
+    op.create_index("deliveries_target", "deliveries", ["target", "id"], unique=False)
     op.create_table(
         "probes",
         sa.Column("key", sa.Text(), nullable=False),
@@ -296,6 +366,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position"),
     )
     op.execute(_REVISIONS)
+    op.execute(_OUTBOX)
 
 
 def downgrade() -> None:
@@ -319,6 +390,10 @@ def downgrade() -> None:
     op.drop_table("matches")
     op.drop_table("workers")
     op.drop_table("sweeps")
+    op.drop_table("deliveries")
+    op.drop_table("outbox")
+    op.drop_index("uploads_expires", table_name="uploads")
+    op.drop_table("uploads")
     op.drop_index("idempotency_expires", table_name="idempotency")
     op.drop_table("idempotency")
     op.drop_table("probes")
@@ -334,6 +409,6 @@ def downgrade() -> None:
     op.drop_table("changes")
     op.execute(
         "DROP FUNCTION announce_video, announce_content, forget_checkpoints, log_video, log_content, "
-        "lock_changes, trim_changes"
+        "lock_changes, trim_changes, record_outcome"
     )
     op.execute("DROP SEQUENCE revisions")
