@@ -57,6 +57,11 @@ check: .venv/.dev ## Look for faults without running anything: style, types, lay
 fuzz: .venv/.fuzz ## Look for queue messages that the consumer does not survive; FUZZ_S says for how long
 	@$(BIN)/python -m tests.fuzz.messages -max_total_time=$(FUZZ_S) -artifact_prefix=build/
 
+EXAMPLES ?= 300
+.PHONY: fuzz-api
+fuzz-api: .venv/.dev ## Ask the API whatever its document permits, EXAMPLES times each operation
+	@INSPECTOR_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q --timeout=0 tests/integration/test_rest_schema.py
+
 .PHONY: fmt
 fmt: .venv/.dev ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .
