@@ -1,7 +1,7 @@
 """Ways to store postings, all asked the same questions on the same data.
 
 covering  what the inspector does: a row a posting, an index on the token that holds all columns
-btree     the same with the token alone in the index: smaller, and look-ups touch the rows
+btree     the same without content and time in the index: smaller, and look-ups touch the rows
 gin       a row a content, arrays of its tokens, times and checked bits; an inverted index on the tokens
 """
 
@@ -31,11 +31,11 @@ class Scheme(NamedTuple):
 
 
 _BY_CONTENT: Final = "INDEX by_content ON landmarks (content_id)"
-BTREE: Final = Scheme("btree", _ROWS, ("INDEX by_token ON landmarks (token)", _BY_CONTENT))
+BTREE: Final = Scheme("btree", _ROWS, ("INDEX by_token ON landmarks (token, checked)", _BY_CONTENT))
 COVERING: Final = Scheme(
     "covering",
     _ROWS,
-    ("INDEX by_token ON landmarks (token) INCLUDE (content_id, time_ms, checked)", _BY_CONTENT),
+    ("INDEX by_token ON landmarks (token, checked) INCLUDE (content_id, time_ms)", _BY_CONTENT),
 )
 GIN: Final = Scheme(
     "gin",

@@ -149,7 +149,7 @@ class LandmarkRow(Base):
 
     __mapper_args__ = {"primary_key": [token, content_id, time_ms]}  # noqa: RUF012
     __table_args__ = (
-        Index("landmarks_token", "token", postgresql_include=["content_id", "time_ms", "checked"]),
+        Index("landmarks_token", "token", "checked", postgresql_include=["content_id", "time_ms"]),
         Index("landmarks_content", "content_id"),
     )
 

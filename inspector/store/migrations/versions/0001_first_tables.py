@@ -132,9 +132,9 @@ def upgrade() -> None:
     op.create_index(
         "landmarks_token",
         "landmarks",
-        ["token"],
+        ["token", "checked"],
         unique=False,
-        postgresql_include=["content_id", "time_ms", "checked"],
+        postgresql_include=["content_id", "time_ms"],
     )
     op.create_table(
         "probes",
@@ -275,7 +275,7 @@ def downgrade() -> None:
     op.drop_index(
         "landmarks_token",
         table_name="landmarks",
-        postgresql_include=["content_id", "time_ms", "checked"],
+        postgresql_include=["content_id", "time_ms"],
     )
     op.drop_index("landmarks_content", table_name="landmarks")
     op.drop_table("landmarks")
