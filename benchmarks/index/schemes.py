@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from psycopg2 import extensions
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -88,7 +89,21 @@ def drop_indexes(tx: Session) -> None:
 
 def load(tx: Session, scheme: Scheme, films: Iterable[tuple[int, Landmarks]]) -> None:
     """Add the postings of many contents, (id, landmarks) each, with COPY."""
-    cursor: Any = tx.connection().connection.cursor()
+    with _waiting_as_the_driver_does():  # which alone can COPY
+        _copy(tx.connection().connection.cursor(), scheme, films)
+
+
+@contextmanager
+def _waiting_as_the_driver_does() -> Iterator[None]:
+    ours = extensions.get_wait_callback()
+    extensions.set_wait_callback(None)
+    try:
+        yield
+    finally:
+        extensions.set_wait_callback(ours)
+
+
+def _copy(cursor: Any, scheme: Scheme, films: Iterable[tuple[int, Landmarks]]) -> None:
     if scheme is GIN:
         lines = (
             f"{number}\t{_array(own.tokens)}\t{_array(own.times_ms)}\t{_array(own.checks.view(np.int32))}\n"

@@ -88,7 +88,7 @@ NEARLY: Final = {
     Kind.COARSE_FRAME: Nearly(16, bits=2),
     Kind.FINE_FRAME: Nearly(40, bits=1),
     Kind.COARSE_MOTION: Nearly(16, bits=2),
-    Kind.SOUND: Nearly(30, bits=1),
+    Kind.SOUND: Nearly(16, bits=2),
 }
 NEARLY_PER_S: Final = 0.1
 SHORT_S: Final = 60.0
