@@ -90,7 +90,7 @@ NEARLY: Final = {
     Kind.COARSE_MOTION: Nearly(16, bits=2),
     Kind.SOUND: Nearly(16, bits=2),
 }
-NEARLY_PER_S: Final = 0.1
+NEARLY_PER_S: Final = 0.06
 SHORT_S: Final = 60.0
 #: Parts of the picture get this share of what the whole gets: few copies are crops or insets.
 VIEW_SHARES: Final = {View.WHOLE: 1.0, View.CENTRE: 0.25, View.INSET: 0.15}
