@@ -20,7 +20,7 @@ help: ## Show this list
 # ---------------------------------------------------------------- use
 
 .PHONY: run
-run: .venv/.embedded ffmpeg ## Install what is missing and start everything; Ctrl-C stops it
+run: .venv/.embedded ffmpeg bubblewrap ## Install what is missing and start everything; Ctrl-C stops it
 	@exec $(BIN)/python infra/foreground $(BIN)/inspector up
 
 .PHONY: demo
@@ -30,7 +30,7 @@ demo: .venv/.embedded ffmpeg ## Start the stack, upload four short videos, show 
 # ---------------------------------------------------------------- develop
 
 .PHONY: test
-test: .venv/.dev .localstack ffmpeg chromium ## Run all tests, with real services; PYTEST_ARGS are handed on
+test: .venv/.dev .localstack ffmpeg chromium bubblewrap strace ## Run all tests, with real services; PYTEST_ARGS are handed on
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 SEED ?=
@@ -132,4 +132,13 @@ ffmpeg:
 
 .PHONY: chromium
 chromium:
-	@./infra/install-chromium
+	@./infra/install-package chromium chromium
+
+# What locks ffmpeg in. Where it cannot be installed the inspector does without, and says so.
+.PHONY: bubblewrap
+bubblewrap:
+	@./infra/install-package bwrap bubblewrap || true
+
+.PHONY: strace
+strace:
+	@./infra/install-package strace strace

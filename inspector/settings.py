@@ -36,6 +36,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class SandboxChoice(StrEnum):
+    """What is put around programs that read what strangers uploaded."""
+
+    AUTO = "auto"
+    BWRAP = "bwrap"
+    NONE = "none"
+
+
 class Preset(StrEnum):
     """How much of a video is decoded."""
 
@@ -157,6 +165,10 @@ class Settings(BaseSettings):
     analysis_timeout_factor: float = Field(4, gt=0, description="Deadline as a multiple of the duration.")
     stall_timeout_s: float = Field(60, gt=0, description="A decoder silent for so long is stopped.")
     tool_memory_bytes: int = Field(4 * 2**30, gt=0, description="Address space one ffmpeg may use.")
+    sandbox: SandboxChoice = Field(
+        SandboxChoice.AUTO,
+        description="`bwrap` locks ffmpeg in by bubblewrap, `none` does not, `auto` does where it works.",
+    )
     scratch_reserve_bytes: int = Field(512 * 2**20, ge=0, description="Free space downloads must leave.")
 
     # matching

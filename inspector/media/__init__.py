@@ -3,6 +3,16 @@
 from inspector.media.decode import Decoded, decode_media
 from inspector.media.essence import read_essence
 from inspector.media.probe import probe_media
+from inspector.media.sandbox import SandboxStatus, sandbox_status
 from inspector.media.tool import ToolLimits, run_tool
 
-__all__ = ["Decoded", "ToolLimits", "decode_media", "probe_media", "read_essence", "run_tool"]
+__all__ = [
+    "Decoded",
+    "SandboxStatus",
+    "ToolLimits",
+    "decode_media",
+    "probe_media",
+    "read_essence",
+    "run_tool",
+    "sandbox_status",
+]

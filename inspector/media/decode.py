@@ -11,6 +11,7 @@ from typing import Final
 from inspector.errors import MediaRejected, RejectReason, ToolFailed
 from inspector.media.graph import FRAME_TIMES, PIXELS, SAMPLES, SOUND_TIMES, decoding_arguments
 from inspector.media.opening import SHORTEST_S
+from inspector.media.sandbox import locked_in
 from inspector.media.streams import Frames, FrameSink, Sound, SoundSink
 from inspector.media.tool import Sink, ToolLimits, never, run_tool
 from inspector.model import MediaInfo, Progress
@@ -111,6 +112,7 @@ def _run(
             stall_s=settings.stall_timeout_s,
             sinks=wanted,
             cancelled=cancelled,
+            sandbox=locked_in(path, settings),
         )
     except ToolFailed as exc:
         if not _is_about_media(exc):

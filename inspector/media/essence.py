@@ -17,6 +17,7 @@ from typing import Final
 
 from inspector.errors import ToolFailed
 from inspector.media.opening import address, options
+from inspector.media.sandbox import locked_in
 from inspector.media.streams import NO_TIME
 from inspector.media.tool import ToolLimits, never, run_tool
 from inspector.model import Essence, MediaInfo, Progress
@@ -66,6 +67,7 @@ def read_essence(
             stall_s=settings.stall_timeout_s,
             sinks={**{name: digest.update for name, digest in digests.items()}, TIMES: take_times},
             cancelled=cancelled,
+            sandbox=locked_in(path, settings),
         )
     except ToolFailed as exc:
         if type(exc) is not ToolFailed:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from inspector.errors import MediaRejected, RejectReason, ToolFailed
 from inspector.media.opening import BEGINNING_BYTES, SHORTEST_S, address, is_media, is_playlist, options
+from inspector.media.sandbox import locked_in
 from inspector.media.tool import Sink, ToolLimits, never, run_tool
 from inspector.model import AudioInfo, MediaInfo
 from inspector.settings import Settings
@@ -88,6 +89,7 @@ def _ask(
             deadline_s=settings.probe_timeout_s,
             sinks={"stdout": _collect(answer)},
             cancelled=cancelled,
+            sandbox=locked_in(path, settings),
         )
     except ToolFailed as exc:
         raise _rejection(exc, beginning) from exc
