@@ -45,6 +45,11 @@ soak: .venv/.dev ffmpeg ## The same for an hour, or MINUTES=…
 	@$(BIN)/python -m pytest -q --hypothesis-profile=soak tests/integration/test_model.py
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) --videos 600 --faults $$(( $(MINUTES) * 33 ))
 
+FILES ?= 1000
+.PHONY: hostile
+hostile: .venv/.dev ffmpeg bubblewrap strace ## Look at hostile, broken and FILES=1000 mutated files, under strace; SEED=…
+	@$(BIN)/python -m tests.hostile --files $(FILES) $(if $(SEED),--seed $(SEED))
+
 .PHONY: check
 check: .venv/.dev ## Look for faults without running anything: style, types, layers, vulnerable packages
 	@$(BIN)/ruff check .

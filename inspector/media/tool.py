@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Final
 
 from inspector.errors import Interrupted, ToolFailed, ToolKilled, ToolMissing, ToolStalled, ToolTimeout
@@ -44,6 +44,8 @@ FLOOD_BYTES: Final = 2**16
 FLOOD_PACE_S: Final = 0.001
 CANCEL_PACE_S: Final = 0.1
 TERM_GRACE_S: Final = 1.0
+#: Of its time, on one core: a program that had so much did compute, if beside others on a loaded machine.
+BUSY_SHARE: Final = 0.25
 STDERR_BYTES: Final = 16 * 1024
 HARD_CPU_S: Final = 5  # between the CPU limit's warning (SIGXCPU) and its SIGKILL
 
@@ -119,7 +121,11 @@ def run_tool(
     if sandbox:
         all_sinks[SANDBOX_REPORT] = report
     with _running(argv, limits, sandbox, all_sinks) as (process, pipes):
-        _pump(process, pipes, watch)
+        try:
+            _pump(process, pipes, watch)
+        except ToolTimeout as exc:
+            exc.busy = _cpu_used_s(process.pid) >= BUSY_SHARE * watch.age_s
+            raise
     returncode: int = process.returncode
     if sandbox:
         returncode = _status_inside(returncode, report.text, stderr.text)
@@ -196,6 +202,11 @@ class _Watch:
         self._cancelled = cancelled
         self._started = self._progressed = time.monotonic()
         self._asked = float("-inf")
+
+    @property
+    def age_s(self) -> float:
+        """Since it started."""
+        return time.monotonic() - self._started
 
     def progressed(self) -> None:
         self._progressed = time.monotonic()
@@ -327,6 +338,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     finally:
         _kill_group(process)
         process.wait()
+
+
+def _cpu_used_s(session: int) -> float:
+    """CPU time of all processes of a session that live, and of their children that ended.
+
+    Source: proc(5), /proc/pid/stat; the fields are counted from behind the name, which may hold anything.
+    """
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            fields = path.read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
