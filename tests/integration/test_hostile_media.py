@@ -165,13 +165,13 @@ def test_a_file_that_is_cut_off_is_seen_as_far_as_it_goes(watched: Watched) -> N
 # ---------------------------------------------------------------- within a sandbox
 
 
-@pytest.mark.skipif(
-    sandbox_status(load_settings()).kind is not SandboxChoice.BWRAP, reason="bubblewrap does not work here"
-)
 @pytest.mark.timeout(300)
 def test_locked_in_the_same_comes_of_them_and_nothing_is_started_outside(
     watched: Watched, lure: tuple[Lure, list[str]], film: Files, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    status = sandbox_status(load_settings())
+    if status.kind is not SandboxChoice.BWRAP:
+        pytest.skip(status.why)
     files = {
         **dict(list(mutated(film, 9, SEED))),
         "film.mp4": film["film.mp4"],
