@@ -77,7 +77,7 @@ def bwrap_command(file: Path | None = None) -> tuple[str, ...]:
         *_as_owner(file),
         *(shutil.which("bwrap") or "bwrap", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"),
         *("--tmpfs", "/tmp", *_system(), *seen),  # noqa: S108 - nobody else sees this one
-        *("--chdir", "/", "--json-status-fd", SANDBOX_REPORT, "--"),
+        *("--remount-ro", "/", "--chdir", "/", "--json-status-fd", SANDBOX_REPORT, "--"),
     )
 
 

@@ -100,6 +100,8 @@ def test_of_our_files_only_the_one_is_seen_and_nothing_can_be_written(file: Path
     assert set(run("ls /etc", file).split()) <= {"alternatives", "ld.so.cache"}
     with pytest.raises(ToolFailed, match="Read-only"):
         run('echo x >"$1"', file)
+    with pytest.raises(ToolFailed, match="Read-only"):
+        run("echo >/new", file)
     assert file.read_text() == "a video"
 
 
