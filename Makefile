@@ -77,6 +77,15 @@ bench-accuracy: .venv/.embedded ffmpeg ## Scan CORPUS=dir and write accuracy.md;
 bench-index: .venv/.dev ffmpeg ## Show how the index grows to 100,000 videos; CLIPS: a folder of real ones
 	@$(BIN)/python -m benchmarks.index $(wildcard $(CLIPS)/*)
 
+PART ?= all
+.PHONY: bench-load
+bench-load: .venv/.embedded ## Measure arrivals, requests, streams and ingest under load; PART=status, streams, …
+	@$(BIN)/python -m benchmarks.load $(PART)
+
+.PHONY: bench-long
+bench-long: .venv/.embedded ffmpeg ## Inspect two films of six hours and show the worker's memory; CLIPS=… are looped to make them
+	@$(BIN)/python -m benchmarks.long $(CLIPS) --kill 0.5
+
 .PHONY: bench-speed
 bench-speed: .benchmarks/.installed ffmpeg ## Compare our speed with plain decoding and other tools; FILES=…, or CLIPS=… to make files of
 	@.benchmarks/bin/python -m benchmarks.speed $(FILES) $(if $(CLIPS),--clips $(CLIPS))

@@ -42,6 +42,7 @@ _SHORT: Final = {
     "INSPECTOR_IDLE_POLL_S": "0.5",
     "INSPECTOR_SWEEP_INTERVAL_S": "5",
     "INSPECTOR_STALL_TIMEOUT_S": "5",
+    "INSPECTOR_SEGMENT_S": "2",  # so that there are checkpoints
     "INSPECTOR_PROBE_TIMEOUT_S": "20",
     "INSPECTOR_POLL_WAIT_S": "1",
     "INSPECTOR_VISIBILITY_TIMEOUT_S": "30",
