@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -259,7 +260,11 @@ def test_the_program_dies_with_the_process_that_started_it() -> None:
 
 
 def _names_of_children(pid: int) -> list[str]:
-    return [Path(f"/proc/{child}/comm").read_text().strip() for child in children_of(pid)]
+    names = []
+    for child in children_of(pid):
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            names.append(Path(f"/proc/{child}/comm").read_text().strip())
+    return names
 
 
 # ---------------------------------------------------------------- whose fault it is
