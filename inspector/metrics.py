@@ -39,10 +39,13 @@ HTTP_SECONDS: Final = Histogram(
     buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
 )
 STREAMS: Final = Gauge("inspector_streams", "Streams of status changes that are open.")
+STREAMS_DROPPED: Final = Counter(
+    "inspector_streams_dropped_total", "Streams ended because their reader had stopped reading."
+)
 BOARD_READS: Final = Counter(
     "inspector_board_reads_total", "Look-ups of a status by key, by what answered them.", ["answered_by"]
 )
 FEEDER_RESTARTS: Final = Counter(
     "inspector_feeder_restarts_total", "Times the status board's feeder was replaced."
 )
-WEB: Final = (HTTP_SECONDS, STREAMS, BOARD_READS, FEEDER_RESTARTS)
+WEB: Final = (HTTP_SECONDS, STREAMS, STREAMS_DROPPED, BOARD_READS, FEEDER_RESTARTS)

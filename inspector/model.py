@@ -415,6 +415,30 @@ class VideoStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedChange:
+    """One visible change of a video, as the log has it; positions grow in the order of the commits."""
+
+    position: int
+    key: str
+    state: State
+    revision: int
+    progress: float
+    eta_s: float | None
+    attempts: int
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedChanges:
+    """A piece of the log. oldest, newest: the positions it holds of all buckets; 1 and 0 if it is empty."""
+
+    oldest: int
+    newest: int
+    changes: tuple[LoggedChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """One worker process, as its last heartbeat described it."""
 

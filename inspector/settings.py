@@ -38,6 +38,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class SandboxChoice(StrEnum):
+    """What is put around programs that read what strangers uploaded."""
+
+    AUTO = "auto"
+    BWRAP = "bwrap"
+    NONE = "none"
+
+
 class Preset(StrEnum):
     """How much of a video is decoded."""
 
@@ -116,7 +124,8 @@ class Settings(BaseSettings):
         description="Requests per second of each token, and of each address without one; 0: any.",
     )
     streams_per_client: int = Field(8, ge=1, description="Open streams of each token.")
-    web_threads: int = Field(64, ge=4, le=2000, description="Threads of the web process; a stream takes one.")
+    streams: int = Field(2000, ge=1, le=100_000, description="Open streams of the web process.")
+    web_threads: int = Field(64, ge=4, le=2000, description="Threads of the web process.")
 
     # workers and jobs
     workers: int = Field(2, ge=1, le=64, description="Worker processes of `inspector up` and `work`.")
@@ -129,6 +138,11 @@ class Settings(BaseSettings):
         description="`accurate` decodes every frame, `fast` leaves out those that others hardly need.",
     )
     fast_above_s: float = Field(7200, ge=0, description="Preset `auto` is `fast` for longer videos.")
+    segment_s: float = Field(
+        300,
+        ge=1,
+        description="Longer videos are decoded in segments of so many seconds, each kept when done.",
+    )
     decoder_threads: int = Field(1, ge=1, le=64, description="Threads one ffmpeg may use.")
     lease_s: float = Field(300, gt=0, description="How long a claimed job stays a silent worker's.")
     heartbeat_s: float = Field(30, gt=0, description="How often a worker renews its lease.")
@@ -159,6 +173,10 @@ class Settings(BaseSettings):
     analysis_timeout_factor: float = Field(4, gt=0, description="Deadline as a multiple of the duration.")
     stall_timeout_s: float = Field(60, gt=0, description="A decoder silent for so long is stopped.")
     tool_memory_bytes: int = Field(4 * 2**30, gt=0, description="Address space one ffmpeg may use.")
+    sandbox: SandboxChoice = Field(
+        SandboxChoice.AUTO,
+        description="`bwrap` locks ffmpeg in by bubblewrap, `none` does not, `auto` does where it works.",
+    )
     scratch_reserve_bytes: int = Field(512 * 2**20, ge=0, description="Free space downloads must leave.")
 
     # matching

@@ -11,6 +11,7 @@ from flask import Flask, Response, g, request
 
 from inspector.api.board import StatusBoard
 from inspector.api.feeder import Feeder
+from inspector.api.feeds import Pages
 from inspector.api.finder import Finder
 from inspector.api.glance import WORKER_SILENT_S, Glance
 from inspector.api.guard import protect
@@ -20,6 +21,7 @@ from inspector.api.login import LoginViews, keep_sessions
 from inspector.api.pages import PageViews
 from inspector.api.ports import ChangesFactory, ObjectSource, StatusSource
 from inspector.api.problems import handle_errors
+from inspector.api.quick import Quick
 from inspector.api.status import StatusViews
 from inspector.api.stream import Streams
 from inspector.api.tokens import Tokens
@@ -35,6 +37,7 @@ class Background:
 
     feeder: Feeder
     streams: Streams
+    quick: Quick
 
     def start(self) -> None:
         """Begin to feed the board; after the fork, since threads do not survive one."""
@@ -44,6 +47,7 @@ class Background:
         """End streams and feeder."""
         self.streams.stop()
         self.feeder.stop()
+        self.streams.join()
 
 
 def create_app(
@@ -62,14 +66,17 @@ def create_app(
     board = StatusBoard(source)
     feeder = Feeder(board, changes_factory)
     finder = Finder(board, bucket, settings.bucket, settings.accepts_key)
-    # Half of the threads stay free for everything that ends by itself, health checks among it.
     streams = Streams(
-        finder, feeder, limit=settings.web_threads // 2, limit_per_client=settings.streams_per_client
+        finder,
+        feeder,
+        Pages(source, settings.bucket, feeder.heard),
+        limit=settings.streams,
+        limit_per_client=settings.streams_per_client,
     )
     glance = Glance(source, settings.bucket, silent_s=max(WORKER_SILENT_S, 3 * settings.heartbeat_s))
 
     app = Flask(__name__)
-    app.extensions[_EXTENSION] = Background(feeder, streams)
+    app.extensions[_EXTENSION] = Background(feeder, streams, Quick(finder))
     accept_keys(app.url_map)
     handle_errors(app)
     _measure(app)

@@ -18,8 +18,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from inspector.api.ports import StatusSource
 from inspector.metrics import BOARD_READS
@@ -29,26 +28,56 @@ CAPACITY: Final = 2000  # statuses; the poll asks for the revisions of all of th
 CAPACITY_BYTES: Final = 64 * 2**20
 FLOORS_PER_ENTRY: Final = 10  # two numbers each; older floors matter to nobody who still reads
 MAX_AGE_S: Final = 5.0
+_FROM_MEMORY: Final = BOARD_READS.labels("memory")
+_FROM_DATABASE: Final = BOARD_READS.labels("database")
+
+Form = TypeVar("Form")
 _NEVER: Final = float("-inf")
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One remembered status, frozen."""
+class Snapshot:
+    """One status, frozen: immutable, and shared by everyone who reads it."""
 
-    revision: int
-    content_id: int | None
-    place: tuple[str, str]
-    frozen: bytes
+    __slots__ = ("_forms", "content_id", "frozen", "place", "revision", "state")
+
+    def __init__(self, status: VideoStatus) -> None:
+        self.revision = status.revision
+        self.content_id = status.content_id
+        self.state = status.state
+        self.place = (status.bucket, status.key)
+        self.frozen = pickle.dumps(status, pickle.HIGHEST_PROTOCOL)
+        self._forms: dict[Callable[[VideoStatus], Any], Any] = {}
+
+    def status(self) -> VideoStatus:
+        """A copy of one's own."""
+        status: VideoStatus = pickle.loads(self.frozen)  # noqa: S301 - bytes of our own making
+        return status
+
+    def shown(self, form: Callable[[VideoStatus], Form]) -> Form:
+        """The status in some immutable form, made once however many want it. form: a pure function."""
+        made: Form | None = self._forms.get(form)
+        if made is None:
+            made = self._forms[form] = form(self.status())
+        return made
+
+    def says_the_same(self, other: Snapshot) -> bool:
+        """Equal statuses may freeze to different bytes."""
+        return self.revision == other.revision and (
+            self.frozen == other.frozen or self.status() == other.status()
+        )
 
 
 class Subscription:
-    """Waits for the changes of one video. Holds the latest status only, however slowly it is read."""
+    """The changes of one video. Holds the latest status only, however slowly it is read."""
 
-    def __init__(self, seen: VideoStatus) -> None:
-        """seen: the status the reader has already; only other ones are news."""
-        self._news = threading.Condition()
-        self._latest = _entry(seen)
+    def __init__(self, seen: VideoStatus, on_news: Callable[[], None]) -> None:
+        """seen: the status the reader has already; only other ones are news.
+
+        on_news: called whenever `take` may give something or `gone` has become true; must not block.
+        """
+        self._lock = threading.Lock()
+        self._latest = Snapshot(seen)
+        self._on_news = on_news
         self._unread = False
         self._gone = False
 
@@ -62,32 +91,29 @@ class Subscription:
 
     @property
     def gone(self) -> bool:
-        """Whether the video has left the database: nothing will follow."""
+        """Whether the video has left the database: nothing will follow what can be taken now."""
         return self._gone
 
-    def wait(self, timeout_s: float) -> VideoStatus | None:
-        """The latest status, if it is news; blocks until there is one, or for the timeout."""
-        with self._news:
-            self._news.wait_for(lambda: self._unread or self._gone, timeout_s)
+    def take(self) -> Snapshot | None:
+        """The latest status, if it is news."""
+        with self._lock:
             if not self._unread:
                 return None
             self._unread = False
-            frozen = self._latest.frozen
-        return _thaw(frozen)
+            return self._latest
 
-    def offer(self, entry: _Entry) -> None:
+    def offer(self, snapshot: Snapshot) -> None:
         """Take a newer status. At one revision the later reading counts: two rows share its number."""
-        with self._news:
-            if entry.revision < self._latest.revision or _same(entry, self._latest):
+        with self._lock:
+            if snapshot.revision < self._latest.revision or snapshot.says_the_same(self._latest):
                 return
-            self._latest, self._unread = entry, True
-            self._news.notify_all()
+            self._latest, self._unread = snapshot, True
+        self._on_news()
 
     def end(self) -> None:
         """The video has left the database."""
-        with self._news:
-            self._gone = True
-            self._news.notify_all()
+        self._gone = True
+        self._on_news()
 
 
 class StatusBoard:
@@ -108,7 +134,9 @@ class StatusBoard:
         self._max_age_s = max_age_s
         self._clock = clock
         self._lock = threading.RLock()
-        self._entries: OrderedDict[int, _Entry] = OrderedDict()  # by video id, the least recently read first
+        self._entries: OrderedDict[int, Snapshot] = (
+            OrderedDict()
+        )  # by video id, the least recently read first
         self._places: dict[tuple[str, str], int] = {}
         self._floors: OrderedDict[int, int] = OrderedDict()  # video id -> a revision somebody has seen
         self._bytes = 0
@@ -123,9 +151,10 @@ class StatusBoard:
         with self._lock:
             entry = self._remembered((bucket, key))
             era = self._era
-        BOARD_READS.labels("database" if entry is None else "memory").inc()
         if entry is not None:
-            return _thaw(entry.frozen)
+            _FROM_MEMORY.inc()
+            return entry.status()
+        _FROM_DATABASE.inc()
         return self._take(self._source.by_key(bucket, key), era)
 
     def by_name(self, bucket: str, name: str) -> VideoStatus | None:
@@ -144,11 +173,21 @@ class StatusBoard:
                 self._raise_floor(_id(status), status.revision)
         return videos
 
+    def remembered(self, bucket: str, key: str) -> Snapshot | None:
+        """The video of exactly this key, if it can be told from memory now."""
+        with self._lock:
+            entry = self._remembered((bucket, key))
+        if entry is not None:
+            _FROM_MEMORY.inc()
+        return entry
+
     @contextmanager
-    def subscribe(self, seen: VideoStatus) -> Iterator[Subscription]:
-        """Wait for what follows the status `seen`, which must have a video id."""
+    def subscribe(
+        self, seen: VideoStatus, on_news: Callable[[], None] = lambda: None
+    ) -> Iterator[Subscription]:
+        """Hear what follows the status `seen`, which must have a video id."""
         video_id = _id(seen)
-        subscription = Subscription(seen)
+        subscription = Subscription(seen, on_news)
         with self._lock:
             self._readers.setdefault(video_id, []).append(subscription)
         try:
@@ -164,6 +203,12 @@ class StatusBoard:
         """Whether reads are answered from memory."""
         return self._clock() - self._verified_at <= self._max_age_s
 
+    def refresh_watched(self) -> None:
+        """Read anew what somebody waits for, in place of the feeder. Raises DatabaseUnavailable."""
+        with self._lock:
+            watched = set(self._readers)
+        self.refresh(watched)
+
     @property
     def size(self) -> int:
         """How many statuses are remembered."""
@@ -175,9 +220,7 @@ class StatusBoard:
         """Changes are heard from now on: trust what is read from now on. Raises DatabaseUnavailable."""
         started_at = self._clock()
         self.distrust()
-        with self._lock:
-            watched = set(self._readers)
-        self.refresh(watched)
+        self.refresh_watched()
         self._verified_at = started_at
 
     def distrust(self) -> None:
@@ -234,7 +277,7 @@ class StatusBoard:
 
     # ------------------------------------------------------------ the inside
 
-    def _remembered(self, place: tuple[str, str]) -> _Entry | None:
+    def _remembered(self, place: tuple[str, str]) -> Snapshot | None:
         video_id = self._places.get(place)
         if video_id is None or not self.trusted:
             return None
@@ -245,7 +288,7 @@ class StatusBoard:
         """Remember and pass on what was read in `era`; return a copy of the newest known status."""
         if status is None:
             return None
-        fresh = _entry(status)
+        fresh = Snapshot(status)
         with self._lock:
             known = self._entries.get(_id(status))
             if known is not None and known.revision > fresh.revision:
@@ -254,9 +297,9 @@ class StatusBoard:
                 self._raise_floor(_id(status), fresh.revision)
                 if era == self._era:
                     self._remember(_id(status), fresh)
-        return _thaw(fresh.frozen)
+        return fresh.status()
 
-    def _remember(self, video_id: int, entry: _Entry) -> None:
+    def _remember(self, video_id: int, entry: Snapshot) -> None:
         """Tell those who wait, and keep it, unless somebody was shown a newer one."""
         if entry.revision < self._floors[video_id]:
             return
@@ -306,18 +349,3 @@ def _id(status: VideoStatus) -> int:
     if status.video_id is None:
         raise ValueError(f"{status.key!r} is not in the database")
     return status.video_id
-
-
-def _entry(status: VideoStatus) -> _Entry:
-    frozen = pickle.dumps(status, pickle.HIGHEST_PROTOCOL)
-    return _Entry(status.revision, status.content_id, (status.bucket, status.key), frozen)
-
-
-def _same(one: _Entry, other: _Entry) -> bool:
-    """Whether two entries say the same; equal statuses may freeze to different bytes."""
-    return one.revision == other.revision and _thaw(one.frozen) == _thaw(other.frozen)
-
-
-def _thaw(frozen: bytes) -> VideoStatus:
-    status: VideoStatus = pickle.loads(frozen)  # noqa: S301 - bytes of our own making, never from outside
-    return status

@@ -2,15 +2,19 @@
 
 A thread is for a request that has arrived. Whoever connects and says nothing, or lets a request trickle in,
 waits in the poller, which costs no thread, and is closed after a while; so a few hundred idle connections do
-not keep anybody else out. Answers are written with a deadline, too: the kernel drops a reader
+not keep anybody else out. What memory can answer is answered by the thread that polls; a stream takes its
+socket to a thread that has all of them. Answers are written with a deadline, too: the kernel drops a reader
 that takes nothing any more.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import socket
+import sys
+import termios
 import time
 from collections.abc import Callable
 from functools import partial
@@ -33,6 +37,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from inspector.api.guard import MAX_BODY_BYTES
 from inspector.api.problems import TYPE_PREFIX
+from inspector.api.quick import FOUND
+from inspector.api.stream import Live
 
 _OURS: Final = (ConfigurationProblem, InvalidResponseHeader, InvalidResponseHeaderName)  # not the client's
 REQUEST_S: Final = 10.0  # for all of a request
@@ -54,13 +60,18 @@ def drop_stalled(listener: socket.socket) -> None:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """When it is asked to stop, it asks the streams to end."""
+    """When it is asked to stop, it asks the streams to end. application: what answers."""
 
     stop_streams: Callable[[], None] | None = None
+    quick: Callable[[bytes], object] | None = None  # what a request is answered with, if memory has it
+    wsgi: Any
+    application: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reading_since: dict[TConn, float] = {}
+        self._handed_over: set[socket.socket] = set()
+        self._found: dict[socket.socket, object] = {}  # in memory, for the request of this connection
         self._lingering: dict[socket.socket, float] = {}  # until when
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -88,13 +99,32 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def on_pending_socket_readable(self, conn: TConn, client: socket.socket) -> None:
         """Something of a first request has arrived."""
-        if _has_arrived(client):
+        if _arrived(client) is not None:
             super().on_pending_socket_readable(conn, client)
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
         """Something of a further request has arrived; gunicorn closes the connection if the rest is late."""
-        if _has_arrived(client):
+        request = _arrived(client)
+        if request is None:
+            return
+        found = self.quick(request) if self.quick is not None and self.alive else None
+        if found is None or _unsent_bytes(client):
             super().on_client_socket_readable(conn, client)
+        else:
+            self._found[client] = found
+            self._answer_at_once(conn)
+
+    def _answer_at_once(self, conn: TConn) -> None:
+        """Answer here: all that it takes is in memory, and the kernel has room for it."""
+        self.keepalived_conns.remove(conn)
+        if self.handle(conn):
+            conn.sock.setblocking(False)
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
+        else:
+            self.poller.unregister(conn.sock)
+            self.nr_conns -= 1
+            conn.close(graceful=True)
 
     def murder_pending(self) -> None:
         """Called every second: close what has waited for too long, stop reading from those that trickle."""
@@ -114,6 +144,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         Source: RFC 9112, section 9.6.
         """
         client = conn.sock
+        if client in self._handed_over:
+            self._handed_over.remove(client)
+            return
         if not graceful or not _ends_writing(client):
             client.close()
             return
@@ -135,6 +168,31 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     # ------------------------------------------------------------ in a thread
 
+    def load_wsgi(self) -> None:
+        """Build the application; the answers that are streams pass through our hands."""
+        super().load_wsgi()
+        self.application = self.wsgi
+        self.wsgi = self._answer
+
+    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        """The application's answer. The socket of a stream leaves this thread, and this worker's books."""
+        client: socket.socket = environ["gunicorn.socket"]
+        environ[FOUND] = self._found.pop(client, None)
+        body = self.application(environ, start_response)
+        if not isinstance(body, Live):
+            return body
+        answer = start_response.__self__  # type: ignore[attr-defined]  # gunicorn's Response
+        try:
+            answer.force_close()
+            answer.chunked = False  # it ends when the connection does
+            answer.send_headers()
+        except BaseException:
+            body.close()
+            raise
+        body.hand_over(client)
+        self._handed_over.add(client)
+        return ()
+
     def handle(self, conn: TConn) -> Any:
         """One request. Who sends the next before the answer has to connect anew: it may not be whole."""
         self._reading_since[conn] = time.monotonic()
@@ -154,17 +212,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         write_nonblock(client, _problem(status, reason))
 
 
-def _has_arrived(client: socket.socket) -> bool:
-    """Whether all of a request is there, or nothing more will come; else the poller waits for more."""
+def _arrived(client: socket.socket) -> bytes | None:
+    """A request, once all of it is there or nothing more will come; None while the poller waits for more."""
     try:
         seen = client.recv(REQUEST_BYTES, socket.MSG_PEEK)
     except OSError:
-        return True
+        return b""
     needed = bytes_needed(seen)
     woken_for = client.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
     arrived = len(seen) >= min(needed, REQUEST_BYTES) or len(seen) < woken_for
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 if arrived else needed)
-    return arrived
+    wanted = 1 if arrived else needed
+    if wanted != woken_for:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, wanted)
+    return seen if arrived else None
+
+
+def _unsent_bytes(client: socket.socket) -> int:
+    """What the other side has not acknowledged. Source: tcp(7), SIOCOUTQ."""
+    return int.from_bytes(fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def bytes_needed(seen: bytes) -> int:

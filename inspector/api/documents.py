@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from inspector.api.keys import key_address
 from inspector.errors import RejectReason
-from inspector.model import DuplicateStatus, Evidence, MediaInfo, Segment, State, VideoStatus
+from inspector.model import DuplicateStatus, Evidence, LoggedChange, MediaInfo, Segment, State, VideoStatus
 
 Json = dict[str, Any]
 
@@ -29,6 +29,8 @@ REMEDIES: Final[dict[RejectReason, str]] = {
     RejectReason.TOO_LONG: "Split the video, or raise INSPECTOR_MAX_DURATION_S.",
     RejectReason.TOO_SHORT: "There is too little to compare; if it is meant so, lower "
     "INSPECTOR_MIN_DURATION_S.",
+    RejectReason.TOO_DEMANDING: "Reading the file takes more memory or time than one video may have: "
+    "encode it anew, or raise INSPECTOR_TOOL_MEMORY_BYTES or INSPECTOR_ANALYSIS_TIMEOUT_FACTOR.",
     RejectReason.UNREADABLE: "The file is damaged: check whether it plays, then upload it again or "
     "encode it anew.",
 }
@@ -68,6 +70,22 @@ def status_document(status: VideoStatus, *, common: bool = False) -> Json:
 def page_document(videos: list[VideoStatus], following: str | None, *, common: bool = False) -> Json:
     """One page of videos; following: the address of the next page, if there is one."""
     return {"videos": [status_document(status, common=common) for status in videos], "next": following}
+
+
+def change_document(change: LoggedChange) -> Json:
+    """One event of `/events`: what has changed, in short."""
+    return {
+        "position": change.position,
+        "key": change.key,
+        "status": change.state.value,
+        "revision": change.revision,
+        "progress": _number(1.0 if change.state is State.DONE else change.progress),
+        "eta_s": _number(change.eta_s),
+        "attempts": change.attempts,
+        "reason": change.reason,
+        "at": _moment(change.at),
+        "links": {"status": key_address(change.key)},
+    }
 
 
 def _duplicate(duplicate: DuplicateStatus) -> Json:

@@ -60,6 +60,7 @@ class Feeder:
         stall_s: float = STALL_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.heard = threading.Event()  # set whenever something has changed; whoever waits for it clears it
         self._board = board
         self._changes_factory = changes_factory
         self._poll_s = poll_s
@@ -149,7 +150,10 @@ class Feeder:
         log.info("feeder_listens")
         while not run.stop.is_set():
             run.beat_at = self._clock()
-            self._board.apply(changes.wait(self._tick_s))
+            heard = changes.wait(self._tick_s)
+            self._board.apply(heard)
+            if heard:
+                self.heard.set()
             if self._clock() >= poll_at:
                 self._board.verify()
                 poll_at = self._clock() + self._poll_s

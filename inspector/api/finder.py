@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inspector.api.board import StatusBoard
+from inspector.api.board import Snapshot, StatusBoard
 from inspector.api.keys import storable
 from inspector.api.ports import ObjectSource
 from inspector.errors import BucketUnavailable, ObjectForbidden
@@ -28,6 +28,11 @@ class Finder:
         Raises DatabaseUnavailable, or BucketUnavailable if only the bucket could tell.
         """
         return self.exact(key) or self._by_name(key)
+
+    def remembered(self, key: str) -> Snapshot | None:
+        """The video of exactly this key, if memory alone tells what it is now: a removed one may be back."""
+        known = self.board.remembered(self._bucket, key)
+        return None if known is None or known.state is State.REMOVED else known
 
     def exact(self, key: str) -> VideoStatus | None:
         """The video of exactly this key, `pending` if the bucket holds an object that was not seen yet."""

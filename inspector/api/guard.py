@@ -13,17 +13,22 @@ from __future__ import annotations
 
 import ipaddress
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from flask import Flask, Response, g, redirect, request, session
+from flask import Flask, g, redirect, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
 from inspector.api.limits import RateLimit
 from inspector.api.problems import Problem
 from inspector.api.tokens import Role, Tokens
 from inspector.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BODY_BYTES: Final = 64 * 1024
 SESSION_TOKEN: Final = "token"  # noqa: S105 - where the session keeps the name of its token
@@ -38,7 +43,7 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ELSEWHERE: Final = frozenset({"cross-site", "same-site"})  # another port of localhost is the same site
 _FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
-_HEADERS: Final = {
+_HEADERS: Final = tuple({
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -46,7 +51,7 @@ _HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Referrer-Policy": "same-origin",  # with `no-referrer` the forms of our own pages say `Origin: null`
     "X-Content-Type-Options": "nosniff",
-}
+}.items())  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def protect(app: Flask, settings: Settings, tokens: Tokens) -> None:
         return _check_role()
 
     app.before_request(check)
-    app.after_request(_harden)
+    app.wsgi_app = _hardened(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's own way of wrapping
 
 
 # ---------------------------------------------------------------- who asks
@@ -126,6 +131,7 @@ def _check_local() -> None:
         raise _cross_site()
 
 
+@lru_cache(maxsize=256)
 def names_this_machine(authority: str) -> bool:
     """Whether a Host header names the loopback interface, with or without a port."""
     host, bracket, _ = authority.strip().lower().removeprefix("[").partition("]")
@@ -225,9 +231,27 @@ def _authority(origin: str) -> str:
         return ""
 
 
-def _harden(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    if not request.path.startswith(_STATIC) and not response.cache_control.no_store:
-        response.cache_control.private = True  # no proxy may hand one caller's answers to another
-    return response
+def _hardened(answer: WSGIApplication) -> WSGIApplication:
+    """The application with our headers in every answer. On the way out they are a list, which is cheap."""
+
+    def hardened(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        public = environ.get("PATH_INFO", "").startswith(_STATIC)
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            return start_response(status, harden(headers, public=public), exc_info)
+
+        return answer(environ, start)
+
+    return hardened
+
+
+def harden(headers: list[tuple[str, str]], *, public: bool) -> list[tuple[str, str]]:
+    """The headers with those that are missing. public: what is answered is the same for everybody."""
+    given = {name.lower(): value for name, value in headers}
+    hardened = [*headers, *(pair for pair in _HEADERS if pair[0].lower() not in given)]
+    caching = given.get("cache-control", "")
+    if not public and "private" not in caching and "no-store" not in caching:
+        # no proxy may hand one caller's answers to another
+        hardened = [pair for pair in hardened if pair[0].lower() != "cache-control"]
+        hardened.append(("Cache-Control", f"{caching}, private" if caching else "private"))
+    return hardened

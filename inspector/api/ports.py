@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from inspector.model import Change, ObjectState, Overview, State, VideoStatus
+from inspector.model import Change, LoggedChanges, ObjectState, Overview, State, VideoStatus
 
 
 class StatusSource(Protocol):
@@ -27,6 +27,12 @@ class StatusSource(Protocol):
 
     def revisions(self, video_ids: Collection[int]) -> dict[int, int]:
         """The present revision of each of these videos that exists."""
+
+    def changes_after(self, bucket: str, position: int | None, *, limit: int) -> LoggedChanges:
+        """The changes of the bucket's videos after a position of the log; None: none of them, only its span.
+
+        What is not yet told at a position never appears at that position or before it.
+        """
 
     def overview(self, bucket: str) -> Overview:
         """Counts of jobs, heartbeats of workers, the sweep."""

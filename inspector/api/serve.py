@@ -143,14 +143,15 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 def _start(worker: Worker) -> None:
     """In the worker, once the application is built."""
-    living = background(worker.wsgi)
+    living = background(worker.application)
     worker.stop_streams = living.streams.stop
+    worker.quick = living.quick.find
     living.start()
     log.info("web_started", pid=os.getpid())
 
 
 def _stop(_server: object, worker: Worker) -> None:
     """In the worker, at its end; the application is missing if it could not be built."""
-    if isinstance(getattr(worker, "wsgi", None), Flask):
-        background(worker.wsgi).stop()
+    if isinstance(getattr(worker, "application", None), Flask):
+        background(worker.application).stop()
         log.info("web_stopped", pid=os.getpid())

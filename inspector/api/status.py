@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
-from inspector.api.board import StatusBoard
+from inspector.api.board import Snapshot, StatusBoard
 from inspector.api.documents import page_document, status_document
 from inspector.api.finder import Finder
 from inspector.api.guard import caller
 from inspector.api.keys import key_from_path, key_from_query
 from inspector.api.problems import Problem
-from inspector.api.stream import Streams
+from inspector.api.quick import FOUND
+from inspector.api.stream import Live, Streams
 from inspector.model import State, VideoStatus
 
 PAGE_LIMIT: Final = 50
@@ -23,6 +24,11 @@ MAX_PAGE_LIMIT: Final = 200
 MAX_ID: Final = 2**63 - 1
 EVENT_STREAM: Final = "text/event-stream"
 _PREFIX: Final = "/status/"
+_DOCUMENT_HEADERS: Final = (
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "private, no-cache"),
+    ("Vary", "Accept"),
+)
 
 
 class StatusViews:
@@ -38,6 +44,7 @@ class StatusViews:
         views = Blueprint("status", __name__)
         views.add_url_rule("/status", view_func=self.many)
         views.add_url_rule(f"{_PREFIX}<s3key:key>", view_func=self.one)
+        views.add_url_rule("/events", view_func=self.events)
         return views
 
     def many(self) -> Response:
@@ -58,30 +65,80 @@ class StatusViews:
         key = key_from_path(request.environ["PATH_INFO"], _PREFIX) if key else key
         return self._answer(key) if key else self.many()
 
+    def events(self) -> Response:
+        """`GET /events`: every change of every video as it happens; `?prefix=`, `Last-Event-ID`."""
+        position = _position(request.headers.get("Last-Event-ID"))
+        prefix = request.args.get("prefix", "")
+        return stream_response(self._streams.changes(prefix, position, caller().name))
+
     def _answer(self, key: str) -> Response:
+        streamed = _wants_stream()
+        known = None if streamed else self._remembered(key)
+        if known is not None:
+            return known.shown(_with_common if _common() else _without_common).response()
         status = self._finder.find(key)
         if status is None:
             raise Problem(
                 404, "not-found", "No video has this key or file name, nor has the bucket an object."
             )
-        if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) == EVENT_STREAM:
+        if streamed:
             return self._stream(status)
-        response = _json(status_document(status, common=_common()))
-        # From the body, not the revision: two rows share that number, so it may stay while the text changes.
-        response.add_etag(weak=True)
-        response.make_conditional(request.environ)
-        return response
+        return (_with_common if _common() else _without_common)(status).response()
+
+    def _remembered(self, key: str) -> Snapshot | None:
+        """The video as memory has it; the server may have looked already."""
+        found: Snapshot | None = request.environ.get(FOUND)
+        if found is not None and found.place == (self._bucket, key):
+            return found
+        return self._finder.remembered(key)
 
     def _stream(self, status: VideoStatus) -> Response:
-        if status.state.final and request.headers.get("Last-Event-ID") == str(status.revision):
+        seen = request.headers.get("Last-Event-ID") == str(status.revision)
+        if seen and status.state.final:
             return Response(status=204)  # tells an EventSource that has seen the end not to come back
-        client = caller().name
-        self._streams.enter(client)
-        events: Iterator[bytes] = self._streams.events(status)
-        response = Response(events, content_type=EVENT_STREAM)
-        response.headers.update({"Cache-Control": "no-store", "Vary": "Accept", "X-Accel-Buffering": "no"})
-        response.call_on_close(lambda: self._streams.leave(client))
+        return stream_response(self._streams.status(status, caller().name, seen=seen))
+
+
+class Document(NamedTuple):
+    """A status as it is sent; made once a revision, for all who ask."""
+
+    body: bytes
+    etag: str
+
+    def response(self) -> Response:
+        """The answer to the present request: this, or that nothing has changed."""
+        response = Response(self.body, headers=[*_DOCUMENT_HEADERS, ("ETag", self.etag)])
+        if "HTTP_IF_NONE_MATCH" in request.environ:
+            response.make_conditional(request.environ)
         return response
+
+
+def _document(status: VideoStatus, *, common: bool) -> Document:
+    body = _encoded(status_document(status, common=common))
+    # From the body, not the revision: two rows share that number, so it may stay while the text changes.
+    return Document(body, f'W/"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+def _with_common(status: VideoStatus) -> Document:
+    return _document(status, common=True)
+
+
+def _without_common(status: VideoStatus) -> Document:
+    return _document(status, common=False)
+
+
+def _wants_stream() -> bool:
+    """Whether the caller prefers a stream; most say nothing of the kind, which costs nothing to find out."""
+    if EVENT_STREAM not in request.environ.get("HTTP_ACCEPT", ""):
+        return False
+    return request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) == EVENT_STREAM
+
+
+def stream_response(body: Live) -> Response:
+    """The answer whose body is a stream."""
+    response = Response(body, content_type=EVENT_STREAM, direct_passthrough=True)
+    response.headers.update({"Cache-Control": "no-store", "Vary": "Accept", "X-Accel-Buffering": "no"})
+    return response
 
 
 class WantedPage(NamedTuple):
@@ -122,6 +179,13 @@ def _whole_number(name: str, least: int, most: int) -> int | None:
     raise Problem(400, "bad-parameter", f"{name} must be a whole number from {least} to {most}.")
 
 
+def _position(text: str | None) -> int | None:
+    """A position of the log; None if there is none, or what was never one of ours."""
+    if text is None or not (text.isascii() and text.isdigit() and len(text) < 19):
+        return None
+    return int(text)
+
+
 def _state() -> State | None:
     text = request.args.get("state")
     stored = [state.value for state in State if state is not State.PENDING]
@@ -140,7 +204,8 @@ def _common() -> bool:
 
 
 def _json(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    body = json.dumps(document, indent=2, allow_nan=False) + "\n"
-    response = Response(body, content_type="application/json")
-    response.headers.update({"Cache-Control": "no-cache", "Vary": "Accept", **(headers or {})})
-    return response
+    return Response(_encoded(document), headers=[*_DOCUMENT_HEADERS, *(headers or {}).items()])
+
+
+def _encoded(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"

@@ -9,12 +9,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Double, Row, Select, func, select
+from sqlalchemy import ARRAY, BigInteger, Double, Row, Select, any_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from inspector.model import (
     Decision,
     DuplicateStatus,
+    LoggedChange,
+    LoggedChanges,
     Match,
     Overview,
     State,
@@ -27,7 +29,7 @@ from inspector.store.contents import media_of
 from inspector.store.database import Database
 from inspector.store.decisions import Ids, decided_about, pair_of
 from inspector.store.stretches import Found, label_common, matches_of
-from inspector.store.tables import ContentRow, SweepRow, VideoRow, WorkerRow
+from inspector.store.tables import ChangeRow, ContentRow, SweepRow, VideoRow, WorkerRow
 
 MOST_DUPLICATES: Final = 100  # of either kind shown of one video, the surest first
 
@@ -70,10 +72,25 @@ class StatusReader:
         query = (
             select(VideoRow.id, func.greatest(VideoRow.revision, ContentRow.revision))
             .outerjoin(ContentRow, ContentRow.id == VideoRow.content_id)
-            .where(VideoRow.id.in_(video_ids))
+            .where(VideoRow.id == any_(bindparam("ids", list(video_ids), ARRAY(BigInteger()))))
         )
         with self._db.begin() as tx:
             return {row[0]: row[1] for row in tx.execute(query)}
+
+    def changes_after(self, bucket: str, position: int | None, *, limit: int) -> LoggedChanges:
+        """The changes of the bucket's videos after a position of the log; None: only the log's span."""
+        with self._db.begin() as tx:
+            newest = tx.scalar(select(func.max(ChangeRow.position)))  # first: it must not promise too much
+            oldest = tx.scalar(select(func.min(ChangeRow.position)))
+            if newest is None or oldest is None:
+                return LoggedChanges(1, 0, ())
+            if position is None or position >= newest:
+                return LoggedChanges(oldest, newest, ())
+            query = select(ChangeRow).where(
+                ChangeRow.position > position, ChangeRow.position <= newest, ChangeRow.bucket == bucket
+            )
+            rows = tx.scalars(query.order_by(ChangeRow.position).limit(limit))
+            return LoggedChanges(oldest, newest, tuple(_change(row) for row in rows))
 
     def overview(self, bucket: str) -> Overview:
         """Counts of jobs, heartbeats and the sweep."""
@@ -195,6 +212,20 @@ def _status(
         started_at=video.started_at,
         finished_at=video.finished_at,
         updated_at=_latest(video.updated_at, content.updated_at if content else None),
+    )
+
+
+def _change(row: ChangeRow) -> LoggedChange:
+    return LoggedChange(
+        row.position,
+        row.key,
+        State(row.state),
+        row.revision,
+        row.progress,
+        row.eta_s,
+        row.attempts,
+        row.reason,
+        row.at,
     )
 
 

@@ -8,12 +8,16 @@ decisions     what people said of them, never changed; standing_decisions: what 
 groups        sets of duplicates, with group_members; stale_groups and groupings: what is to be grouped anew
 common_stretches  what many unrelated videos share
 actions       what was done to objects because of decisions, written down before and after
+checkpoints   what a worker at a long video has done so far; gone with the job
 probes        probe objects that ingest has seen
 workers       heartbeats
+changes       the log of what has visibly changed, in the order of the commits
 sweeps        how far the comparison of bucket and database is
 
 A trigger (see migrations) gives every visible change of a video or content a new revision and notifies the
-channel `inspector_changes`, so no code can forget to.
+channel `inspector_changes`, so no code can forget to. Another writes the log `changes` when the transaction
+commits, under a lock: positions are then in the order in which changes become visible, and who has read up to
+one has missed nothing before it. Revisions are not: they are given before the commit.
 """
 
 from __future__ import annotations
@@ -328,6 +332,22 @@ class ActionRow(Base):
     )  # fmt: skip
 
 
+class CheckpointRow(Base):
+    """What was done between two checkpoints of a job. A trigger deletes them with the job they belong to."""
+
+    __tablename__ = "checkpoints"
+
+    video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)  # from 0, without gaps
+    sha256: Mapped[bytes]
+    plan: Mapped[bytes]  # what else the work depends on, hashed
+    progress: Mapped[float]
+    grown: Mapped[bytes]  # what was added since the one before
+    state: Mapped[bytes | None]  # of the newest one only: all that the work goes on from
+
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class ProbeRow(Base):
     __tablename__ = "probes"
 
@@ -345,6 +365,23 @@ class WorkerRow(Base):
     breaker_open: Mapped[bool]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ChangeRow(Base):
+    """One visible change of a video. Written by a trigger at the commit, one transaction after the other."""
+
+    __tablename__ = "changes"
+
+    position: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    bucket: Mapped[str]
+    key: Mapped[str]
+    state: Mapped[str]
+    revision: Mapped[int] = mapped_column(BigInteger)
+    progress: Mapped[float]
+    eta_s: Mapped[float | None]
+    attempts: Mapped[int] = mapped_column(Integer)
+    reason: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class SweepRow(Base):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -29,6 +30,20 @@ class KnownVideo:
 def lock_key(tx: Session, bucket: str, key: str) -> None:
     """Wait until nobody else looks at this key, and hold it until the transaction ends."""
     tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{bucket}/{key}", 0))))
+
+
+def lock_keys(tx: Session, bucket: str, keys: Collection[str]) -> None:
+    """The same for several keys at once, always in the same order, so that nobody waits in a circle."""
+    names = bindparam("names", [f"{bucket}/{key}" for key in keys], ARRAY(Text()))
+    locks = select(func.hashtextextended(func.unnest(names), 0).label("lock")).subquery()
+    ordered = select(locks.c.lock).distinct().order_by(locks.c.lock).subquery()
+    tx.execute(select(func.pg_advisory_xact_lock(ordered.c.lock)))
+
+
+def known_keys(tx: Session, bucket: str, keys: Collection[str]) -> set[str]:
+    """Those of the keys that have a video, removed or not."""
+    named = bindparam("keys", list(keys), ARRAY(Text()))
+    return set(tx.scalars(select(VideoRow.key).where(VideoRow.bucket == bucket, VideoRow.key == any_(named))))
 
 
 def find(tx: Session, bucket: str, key: str) -> KnownVideo | None:
@@ -91,6 +106,27 @@ def enqueue(
     video_id = tx.execute(statement.returning(VideoRow.id)).scalar_one()
     _touch_results(tx, named_before)
     return video_id
+
+
+def add(tx: Session, bucket: str, found: Sequence[tuple[str, ObjectState, str | None]]) -> None:
+    """Queue the videos of keys that have none: (key, what lies there, sequencer). Their locks are held."""
+    now = func.clock_timestamp()
+    tx.connection().execute(
+        insert(cast(Table, VideoRow.__table__)).values(state=State.QUEUED, due_at=now, queued_at=now),
+        [
+            {
+                "bucket": bucket,
+                "key": key,
+                "name": file_name(key),
+                "etag": object_.etag,
+                "size_bytes": object_.size_bytes,
+                "last_modified": object_.last_modified,
+                "version_id": object_.version_id,
+                "sequencer": sequencer,
+            }
+            for key, object_, sequencer in found
+        ],
+    )
 
 
 def remove(tx: Session, known: KnownVideo, *, sequencer: str | None) -> None:

@@ -6,6 +6,8 @@ what counts is what HeadObject says under the key's lock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
 import structlog
@@ -54,6 +56,36 @@ class Ingest:
         outcome = _counted(self._agree(key, event))
         log.info("key_looked_at", key=key, outcome=outcome, hint=event.kind if event else "sweep")
         return outcome
+
+    def look_at_new(self, events: Sequence[ObjectEvent]) -> set[str]:
+        """Queue those of these keys, each of one event, that have no video yet, in one transaction.
+
+        Returns the keys that were looked at; the others are known, or no videos: look at each by itself.
+        Raises whatever a look at one of them raises; then nothing has changed.
+        """
+        name = self._bucket.name
+        hints = {event.key: event for event in events if self._takes(event.key)}
+        with self._db.begin() as tx:
+            unknown = hints.keys() - videos.known_keys(tx, name, hints.keys())
+            videos.lock_keys(tx, name, unknown)
+            new = sorted(unknown - videos.known_keys(tx, name, unknown))
+            if not new:
+                return set()
+            with ThreadPoolExecutor(
+                len(new)
+            ) as pool:  # all at once: the locks are held no longer than for one
+                found = dict(zip(new, pool.map(self._bucket.head, new), strict=True))
+            failpoints.reach("looked")
+            there = [(key, state, hints[key].sequencer) for key, state in found.items() if state is not None]
+            if there:
+                videos.add(tx, name, there)
+        for key, state in found.items():
+            outcome = _counted(Outcome.UNCHANGED if state is None else Outcome.QUEUED)
+            log.info("key_looked_at", key=key, outcome=outcome, hint=hints[key].kind)
+        return set(new)
+
+    def _takes(self, key: str) -> bool:
+        return not key.startswith(PROBE_PREFIX) and self._settings.accepts_key(key)
 
     def _agree(self, key: str, event: ObjectEvent | None) -> Outcome:
         name = self._bucket.name

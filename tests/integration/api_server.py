@@ -23,7 +23,7 @@ from tests.unit.api.fakes import BUCKET, OBJECT, FakeBucket, FakeSource
 
 def main() -> None:
     port, folder = int(sys.argv[1]), Path(sys.argv[2])
-    settings = settings_for_test(port=port, bucket=BUCKET, web_threads=16, data_dir=folder)
+    settings = settings_for_test(port=port, bucket=BUCKET, web_threads=16, streams=60, data_dir=folder)
     try:
         serve(settings, lambda now: build(now, folder / "deeds"))
         print("served", flush=True)  # noqa: T201 - the test counts these

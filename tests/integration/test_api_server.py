@@ -211,9 +211,9 @@ def test_a_change_reaches_a_stream_at_once(server: Server) -> None:
     assert time.monotonic() - began < 1.0
 
 
-def test_streams_leave_threads_for_everyone_else(server: Server) -> None:
+def test_sixty_streams_hold_none_of_sixteen_threads(server: Server) -> None:
     server.has("queued", "crowded")
-    with open_streams(server, "crowded", 8):
+    with open_streams(server, "crowded", 60):
         headers = {"Accept": "text/event-stream"}
         status, problem = server.get("/status/crowded", headers)
         assert (status, problem["type"]) == (503, "urn:inspector:problem:too-many-streams")
@@ -221,6 +221,50 @@ def test_streams_leave_threads_for_everyone_else(server: Server) -> None:
         assert server.get("/status/crowded")[1]["status"] == "queued"
         server.has("done", "crowded")
     wait_until(lambda: b"inspector_streams 0.0" in server.get("/metrics")[1], timeout_s=10)
+
+
+def test_all_changes_are_streamed_and_resumed(server: Server) -> None:
+    with closing(server.connection()) as connection:
+        connection.request("GET", "/events?prefix=told/")
+        answer = connection.getresponse()
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        for state in ("queued", "done"):
+            server.deed(state, "told/a")
+        told = [line.decode().rstrip() for line in _until(answer, b'"done"')]
+    states = statuses_of(iter(told))
+    assert [next(states), next(states)] == ["queued", "done"]
+    position = next(line for line in told if line.startswith("id: ") and line != told[2])
+    with closing(server.connection()) as connection:
+        headers = {"Last-Event-ID": position.removeprefix("id: ")}
+        connection.request("GET", "/events?prefix=told/", headers=headers)
+        (done,) = [line for line in _until(connection.getresponse(), b'"done"') if b"data: " in line]
+        assert b'"status":"done"' in done
+
+
+def _until(lines: http.client.HTTPResponse, mark: bytes) -> Iterator[bytes]:
+    """The lines up to the first that contains `mark`."""
+    for line in lines:
+        yield line
+        if mark in line:
+            return
+
+
+def test_requests_on_one_connection_are_answered_from_memory_too(server: Server) -> None:
+    server.has("done", "kept")
+    wait_until(lambda: server.get("/readyz")[1]["checks"]["feeder"]["ok"], timeout_s=10)
+    with closing(server.connection()) as connection:
+        answers = set()
+        for _ in range(20):
+            connection.request("GET", "/status/kept")
+            answer = connection.getresponse()
+            answers.add((answer.status, answer.headers["ETag"], answer.read()))
+        ((status, etag, body),) = answers
+        assert (status, json.loads(body)["key"]) == (200, "kept")
+        connection.request("GET", "/status/kept", headers={"If-None-Match": etag})
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (304, b"")
+        connection.request("GET", "/status/kept", headers={"Host": "evil.example"})
+        assert connection.getresponse().status == 403
 
 
 @contextmanager

@@ -105,6 +105,21 @@ def test_slow_clients_keep_nobody_out_and_are_let_go(server: Server) -> None:
     wait_until(server.answers, timeout_s=10)
 
 
+def test_a_client_that_asks_and_never_reads_keeps_nobody_out(server: Server) -> None:
+    server.has("queued", "unread")
+    said = b"GET /status/unread HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with closing(connect(server)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(0.05)
+        with suppress(OSError):
+            for _ in range(500):
+                client.sendall(said)
+                assert server.answers()
+        began = time.monotonic()
+        assert server.get("/status/unread")[0] == 200
+        assert time.monotonic() - began < SOON_S
+
+
 def test_clients_that_never_close_keep_nobody_out(server: Server) -> None:
     said = GOOD[:-2] + b"Connection: close\r\n\r\n"
     with ExitStack() as stack:

@@ -166,6 +166,42 @@ def test_a_message_is_deleted_once_its_events_are_ingested(house: House) -> None
     assert (depths.visible, depths.in_flight) == (0, 0)
 
 
+def test_new_keys_of_a_batch_are_queued_together_and_known_ones_are_left(house: House) -> None:
+    for key in ("known", "new", "new too", "gone"):
+        house.bucket.put(key, b"x")
+    house.ingest.look_at("known")
+    house.bucket.delete("gone")
+    events = [house.event(key, "1") for key in ("known", "new", "new too", "gone", ".inspector/probe/x")]
+    assert house.ingest.look_at_new(events) == {"new", "new too", "gone"}
+    assert [house.state(key) for key in ("new", "new too", "gone")] == [State.QUEUED, State.QUEUED, None]
+    assert house.ingest.look_at_new(events) == {"gone"}
+
+
+def test_a_batch_that_fails_is_handled_message_by_message(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(events: list[ObjectEvent]) -> set[str]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(house.ingest, "look_at_new", fail)
+    for key in ("a", "b"):
+        house.bucket.put(key, b"x")
+        house.send(house.record(key))
+    house.consumer.run_once()
+    assert {house.state(key) for key in ("a", "b")} == {State.QUEUED}
+    assert house.queue.receive(wait_s=0, visibility_s=30) == []
+
+
+def test_two_events_of_one_key_in_a_batch_are_taken_in_their_order(house: House) -> None:
+    for key in ("a", "b", "c"):
+        house.bucket.put(key, b"x")
+    for key, sequencer in (("a", "2"), ("b", "1"), ("a", "1"), ("c", "1")):
+        house.send(house.record(key, sequencer=sequencer))
+    house.consumer.run_once()
+    assert {house.state(key) for key in ("a", "b", "c")} == {State.QUEUED}
+    assert house.ingest.look_at("a", house.event("a", "1")) is Outcome.OUTDATED
+
+
 def test_malformed_messages_are_dead_lettered_with_the_reason_and_delay_nobody(house: House) -> None:
     house.bucket.put("a", b"x")
     house.queue.send("not json")

@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from inspector.errors import BucketUnavailable, DatabaseUnavailable
-from inspector.model import Change, ObjectState, Overview, State, VideoStatus, WorkerStatus
+from inspector.model import (
+    Change,
+    LoggedChange,
+    LoggedChanges,
+    ObjectState,
+    Overview,
+    State,
+    VideoStatus,
+    WorkerStatus,
+)
 
 BUCKET = "videos"
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -30,6 +39,8 @@ class FakeSource:
         self._ids = itertools.count(1)
         self._revisions = itertools.count(1)
         self._listeners: list[FakeChanges] = []
+        self._log: list[LoggedChange] = []
+        self.forgotten = 0  # how many of the oldest changes the log has lost
 
     # ------------------------------------------------------------ what workers do
 
@@ -41,6 +52,7 @@ class FakeSource:
             status = replace(base, state=state, revision=next(self._revisions), **values)
             assert status.video_id is not None
             self._videos[status.video_id] = status
+            self._write(status)
             if not silently:
                 self._notify(Change("video", status.video_id))
             return status.video_id
@@ -52,6 +64,8 @@ class FakeSource:
             for video_id, status in self._videos.items():
                 if status.content_id == content_id:
                     self._videos[video_id] = replace(status, revision=revision, **values)
+                    if status.state is State.DONE:
+                        self._write(self._videos[video_id])
             self._notify(Change("content", content_id))
 
     def drop(self, video_id: int) -> None:
@@ -92,6 +106,13 @@ class FakeSource:
         with self._asked():
             return {i: self._videos[i].revision for i in video_ids if i in self._videos}
 
+    def changes_after(self, bucket: str, position: int | None, *, limit: int) -> LoggedChanges:
+        with self._asked():
+            newest = len(self._log)
+            kept = self._log[self.forgotten :] if position is not None and bucket == BUCKET else []
+            found = [change for change in kept if change.position > (position or 0)]
+            return LoggedChanges(self.forgotten + 1, newest, tuple(found[:limit]))
+
     def overview(self, bucket: str) -> Overview:
         with self._asked():
             jobs: dict[State, int] = {}
@@ -110,6 +131,22 @@ class FakeSource:
         if self.down:
             raise DatabaseUnavailable("connection refused")
         return self._lock
+
+    def _write(self, status: VideoStatus) -> None:
+        """Log a change."""
+        self._log.append(
+            LoggedChange(
+                len(self._log) + 1,
+                status.key,
+                status.state,
+                status.revision,
+                status.progress,
+                status.eta_s,
+                status.attempts,
+                status.reason,
+                MOMENT,
+            )
+        )
 
     def _named(self, key: str) -> VideoStatus | None:
         return next((s for s in self._videos.values() if s.key == key), None)

@@ -54,6 +54,24 @@ class StatusSourceContract:
         second = world.source.page(world.bucket, before=first[-1].video_id, limit=9)
         assert [s.video_id for s in [*first, *second]] == ids[::-1]
 
+    def test_changes_are_logged_in_order_and_read_in_pieces(self, world: World) -> None:
+        before = world.source.changes_after(world.bucket, None, limit=1)
+        for key in "abc":
+            world.enqueue(key)
+        world.finish("b")
+        world.remove("a")
+        first = world.source.changes_after(world.bucket, before.newest, limit=2)
+        rest = world.source.changes_after(world.bucket, first.changes[-1].position, limit=99)
+        told = [*first.changes, *rest.changes]
+        assert [c.position for c in told] == sorted({c.position for c in told})
+        assert first.newest == rest.newest == told[-1].position
+        assert first.oldest <= told[0].position
+        last = {change.key: change.state for change in told}
+        assert last == {"a": State.REMOVED, "b": State.DONE, "c": State.QUEUED}
+        assert next(c.state for c in told if c.key == "a") is State.QUEUED
+        assert world.source.changes_after(world.bucket, first.newest, limit=9).changes == ()
+        assert world.source.changes_after("other-bucket", 0, limit=9).changes == ()
+
     def test_a_page_may_ask_for_one_state(self, world: World) -> None:
         world.enqueue("a")
         world.enqueue("b")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from inspector.api.app import background
 from inspector.api.board import StatusBoard
 from inspector.api.feeder import Feeder
+from inspector.api.feeds import PAGE, ChangesFeed, Pages
 from inspector.api.finder import Finder
 from inspector.api.problems import Problem
 from inspector.api.stream import Streams
@@ -33,7 +34,8 @@ class Wire:
         self.board = StatusBoard(source)
         self.finder = Finder(self.board, bucket, BUCKET, lambda key: True)
         self.feeder = Feeder(self.board, source.listener, poll_s=0.05, tick_s=0.01, pause_s=0.01)
-        self.streams = Streams(self.finder, self.feeder, limit=2, ping_s=0.1, tick_s=0.01)
+        pages = Pages(source, BUCKET, self.feeder.heard)
+        self.streams = Streams(self.finder, self.feeder, pages, limit=2, ping_s=0.1, tick_s=0.01)
         self.pool = ThreadPoolExecutor(4)
         self.heard: list[str] = []
 
@@ -236,3 +238,149 @@ def test_no_subscription_is_left_behind(fed_wire: Wire) -> None:
     reading.join()
     stream.close()  # type: ignore[attr-defined]  # a generator is closed when its reader goes away
     assert not fed_wire.board._readers
+
+
+# ---------------------------------------------------------------- resuming, and all videos
+
+
+def test_a_reader_that_knows_the_status_is_told_what_follows_only(
+    source: FakeSource, app: Flask, client: FlaskClient
+) -> None:
+    source.put("a")
+    answer = client.get("/status/a", headers={**SSE, "Last-Event-ID": "1"})
+    said: Any = iter(answer.response)
+    assert next(said) == b"retry: 2000\n\n"
+    source.put("a", State.DONE)
+    assert [event["status"] for event in events(b"".join(said).decode())] == ["done"]
+    answer.close()
+    assert background(app).streams.open == 0
+
+
+class Everything:
+    """A reader of `/events`."""
+
+    def __init__(self, client: FlaskClient, query: str = "", position: str | None = None) -> None:
+        headers = {} if position is None else {"Last-Event-ID": position}
+        self.answer = client.get(f"/events{query}", headers=headers)
+        self.chunks: Any = iter(self.answer.response)
+
+    def next(self) -> str:
+        text: str = next(self.chunks).decode()
+        return text
+
+
+@pytest.fixture
+def listen(client: FlaskClient) -> Iterator[Callable[..., Everything]]:
+    opened: list[Everything] = []
+
+    def start(*arguments: str) -> Everything:
+        opened.append(Everything(client, *arguments))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.answer.close()
+
+
+Listen = Callable[..., Everything]
+
+
+def test_every_change_of_every_video_is_told(source: FakeSource, listen: Listen) -> None:
+    source.put("before")
+    everything = listen()
+    assert everything.next() == "retry: 2000\n\nid: 1\n\n"
+    source.put("a")
+    source.put("a", State.PROCESSING, progress=0.5)
+    source.put("b")
+    told = everything.next()
+    assert [(e["position"], e["key"], e["status"]) for e in events(told)] == [
+        (2, "a", "queued"),
+        (3, "a", "processing"),
+        (4, "b", "queued"),
+    ]
+    assert [line for line in told.split("\n") if line.startswith(("id", "event"))][:2] == [
+        "id: 2",
+        "event: change",
+    ]
+
+
+def test_a_reader_that_comes_back_is_told_what_it_missed(source: FakeSource, listen: Listen) -> None:
+    for key in "abc":
+        source.put(key)
+    everything = listen("", "1")
+    assert everything.next() == "retry: 2000\n\n"
+    assert [event["key"] for event in events(everything.next())] == ["b", "c"]
+
+
+@pytest.mark.parametrize("position", ["1", "99"], ids=["forgotten", "never was"])
+def test_a_gap_that_cannot_be_filled_is_told(source: FakeSource, listen: Listen, position: str) -> None:
+    for key in "abcde":
+        source.put(key)
+    source.forgotten = 3
+    everything = listen("", position)
+    assert everything.next().endswith('id: 5\nevent: reset\ndata: {"position":5}\n\n')
+    source.put("f")
+    assert [event["key"] for event in events(everything.next())] == ["f"]
+
+
+def test_a_log_that_outran_its_reader_is_told(source: FakeSource, listen: Listen) -> None:
+    everything = listen()
+    everything.next()
+    for key in "abc":
+        source.put(key)
+    source.forgotten = 2
+    assert "event: reset" in everything.next()
+
+
+def test_only_keys_with_the_prefix_are_told(source: FakeSource, listen: Listen) -> None:
+    everything = listen("?prefix=x/")
+    everything.next()
+    for key in ("x/1", "y/1", "x/2"):
+        source.put(key)
+    assert [event["key"] for event in events(everything.next())] == ["x/1", "x/2"]
+
+
+def test_a_ping_tells_where_we_are(source: FakeSource) -> None:
+    feed = ChangesFeed(Pages(source, BUCKET, threading.Event()), "x/")
+    source.put("y/1")
+    feed.take()
+    feed.look()
+    assert feed.take() == b""
+    assert feed.ping() == b": ping\nid: 1\n\n"
+
+
+def test_readers_at_one_position_share_one_question(source: FakeSource) -> None:
+    pages = Pages(source, BUCKET, threading.Event())
+    feeds = [ChangesFeed(pages) for _ in range(50)]
+    source.put("a")
+    for feed in feeds:
+        feed.take()
+    asked = source.questions
+    pages.renew()
+    for feed in feeds:
+        feed.look()
+    assert source.questions == asked + 1
+    assert len({feed.take() for feed in feeds}) == 1
+
+
+def test_a_long_gap_is_told_piece_by_piece(source: FakeSource) -> None:
+    for number in range(2 * PAGE + 1):
+        source.put(f"{number}")
+    wake = threading.Event()
+    feed = ChangesFeed(Pages(source, BUCKET, wake), position=0)
+    heard: list[int] = []
+    for piece in (PAGE, 2 * PAGE, 2 * PAGE + 1):
+        feed.take()
+        feed.look()
+        wake.clear()
+        heard += [event["position"] for event in events(feed.take().decode())]
+        assert heard == list(range(1, piece + 1))
+        assert wake.is_set() is (piece <= 2 * PAGE), "who is behind asks for more at once"
+
+
+def test_events_cannot_be_told_without_the_database(
+    source: FakeSource, client: FlaskClient, app: Flask
+) -> None:
+    source.down = True
+    assert client.get("/events").status_code == 503
+    assert background(app).streams.open == 0

@@ -58,8 +58,63 @@ CREATE TRIGGER video_changed BEFORE UPDATE ON videos FOR EACH ROW
            NEW.size_bytes, NEW.queued_at))
     EXECUTE FUNCTION announce_video();
 
+CREATE FUNCTION forget_checkpoints() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM checkpoints WHERE video_id = NEW.id;
+    RETURN NULL;
+END $$;
+
+-- a job that has ended, or that is about another object now, leaves nothing to go on from
+CREATE TRIGGER video_settled AFTER UPDATE ON videos FOR EACH ROW
+    WHEN (NEW.state NOT IN ('queued', 'processing') OR OLD.queued_at IS DISTINCT FROM NEW.queued_at)
+    EXECUTE FUNCTION forget_checkpoints();
+
 CREATE TRIGGER content_changed BEFORE INSERT OR UPDATE ON contents
     FOR EACH ROW EXECUTE FUNCTION announce_content();
+
+-- NOTIFY makes such transactions commit one after the other anyway; the lock extends that to the log's rows
+CREATE FUNCTION lock_changes() RETURNS void LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(hashtext('inspector'), hashtext('changes'))
+$$;
+
+CREATE FUNCTION log_video() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM lock_changes();
+    INSERT INTO changes (bucket, key, state, revision, progress, eta_s, attempts, reason)
+    VALUES (NEW.bucket, NEW.key, NEW.state, NEW.revision, NEW.progress, NEW.eta_s, NEW.attempts, NEW.reason);
+    RETURN NULL;
+END $$;
+
+-- the results of a finished video have changed
+CREATE FUNCTION log_content() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM lock_changes();
+    INSERT INTO changes (bucket, key, state, revision, progress, eta_s, attempts, reason)
+    SELECT bucket, key, state, greatest(revision, NEW.revision), progress, eta_s, attempts, reason
+    FROM videos WHERE content_id = NEW.id AND state = 'done' ORDER BY id;
+    RETURN NULL;
+END $$;
+
+-- keeps the last 100,000 changes, and up to a thousand more
+CREATE FUNCTION trim_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM changes WHERE position <= NEW.position - 100000;
+    RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER video_added_logged AFTER INSERT ON videos
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION log_video();
+
+CREATE CONSTRAINT TRIGGER video_changed_logged AFTER UPDATE ON videos
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.revision <> NEW.revision)
+    EXECUTE FUNCTION log_video();
+
+CREATE CONSTRAINT TRIGGER content_changed_logged AFTER UPDATE ON contents
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.updated_at <> NEW.updated_at)
+    EXECUTE FUNCTION log_content();
+
+CREATE TRIGGER changes_trimmed AFTER INSERT ON changes
+    FOR EACH ROW WHEN (NEW.position % 1000 = 0) EXECUTE FUNCTION trim_changes();
 """
 
 
@@ -189,6 +244,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("bucket", "key", name="videos_bucket_key"),
     )
+    op.create_table(
+        "checkpoints",
+        sa.Column("video_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("plan", sa.LargeBinary(), nullable=False),
+        sa.Column("progress", sa.Double(), nullable=False),
+        sa.Column("grown", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["video_id"], ["videos.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("video_id", "number"),
+    )
     op.create_index("videos_bucket_name", "videos", ["bucket", "name"], unique=False)
     op.create_index("videos_content", "videos", ["content_id"], unique=False)
     op.create_index(
@@ -210,11 +278,28 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'failed' AND NOT dead_lettered"),
     )
     _upgrade_reviews()
+    op.create_table(
+        "changes",
+        sa.Column("position", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("progress", sa.Double(), nullable=False),
+        sa.Column("eta_s", sa.Double(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column(
+            "at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("position"),
+    )
     op.execute(_REVISIONS)
 
 
 def downgrade() -> None:
     _downgrade_reviews()
+    op.drop_table("checkpoints")
     op.drop_index(
         "videos_undelivered",
         table_name="videos",
@@ -243,7 +328,11 @@ def downgrade() -> None:
     op.drop_table("landmarks")
     op.drop_index("contents_essence", table_name="contents", postgresql_where=sa.text("essence IS NOT NULL"))
     op.drop_table("contents")
-    op.execute("DROP FUNCTION announce_video, announce_content, number_match")
+    op.drop_table("changes")
+    op.execute(
+        "DROP FUNCTION announce_video, announce_content, number_match, forget_checkpoints, log_video, "
+        "log_content, lock_changes, trim_changes"
+    )
     op.execute("DROP SEQUENCE revisions")
 
 

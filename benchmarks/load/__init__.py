@@ -1,0 +1,1 @@
+"""How much the web, ingest and the streams carry on this machine."""
