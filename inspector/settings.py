@@ -28,12 +28,22 @@ from inspector.errors import ConfigError
 RESERVED_PREFIX = ".inspector/"  # probe objects and thumbnails: never videos
 LEAST_SECRET_CHARS = 16  # out of reach of guessing, where the rate of requests is limited
 PROBE_PREFIX = RESERVED_PREFIX + "probe/"
+#: By what a copy may be judged (see `inspector.review.keepers`).
+KEEPER_RULES = ("resolution", "bitrate", "duration", "codec", "uploaded", "size", "path")
 
 
 class LogFormat(StrEnum):
     AUTO = "auto"
     CONSOLE = "console"
     JSON = "json"
+
+
+class SandboxChoice(StrEnum):
+    """What is put around programs that read what strangers uploaded."""
+
+    AUTO = "auto"
+    BWRAP = "bwrap"
+    NONE = "none"
 
 
 class Preset(StrEnum):
@@ -128,6 +138,11 @@ class Settings(BaseSettings):
         description="`accurate` decodes every frame, `fast` leaves out those that others hardly need.",
     )
     fast_above_s: float = Field(7200, ge=0, description="Preset `auto` is `fast` for longer videos.")
+    segment_s: float = Field(
+        300,
+        ge=1,
+        description="Longer videos are decoded in segments of so many seconds, each kept when done.",
+    )
     decoder_threads: int = Field(1, ge=1, le=64, description="Threads one ffmpeg may use.")
     lease_s: float = Field(300, gt=0, description="How long a claimed job stays a silent worker's.")
     heartbeat_s: float = Field(30, gt=0, description="How often a worker renews its lease.")
@@ -158,12 +173,24 @@ class Settings(BaseSettings):
     analysis_timeout_factor: float = Field(4, gt=0, description="Deadline as a multiple of the duration.")
     stall_timeout_s: float = Field(60, gt=0, description="A decoder silent for so long is stopped.")
     tool_memory_bytes: int = Field(4 * 2**30, gt=0, description="Address space one ffmpeg may use.")
+    sandbox: SandboxChoice = Field(
+        SandboxChoice.AUTO,
+        description="`bwrap` locks ffmpeg in by bubblewrap, `none` does not, `auto` does where it works.",
+    )
     scratch_reserve_bytes: int = Field(512 * 2**20, ge=0, description="Free space downloads must leave.")
 
     # matching
     min_score: float = Field(0.5, ge=0, le=1, description="Matches below it are not reported.")
     common_from: int = Field(
         5, ge=2, description="What so many unrelated others share with a video is `common`, no duplicate."
+    )
+
+    # review
+    keeper_rules: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("resolution", "bitrate", "duration", "codec", "uploaded", "path"),
+        description="Which duplicate to keep: what is compared, in this order, comma-separated. Better are "
+        "more pixels, more bits, longer, a newer codec, an earlier upload, a larger `size`, a shorter path; "
+        "`-` before a name turns it round. `size` cannot be first.",
     )
 
     # tests
@@ -173,7 +200,7 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_format: LogFormat = Field(LogFormat.AUTO, description="`console`, `json`, or by the terminal.")
 
-    @field_validator("key_suffixes", "admin_tokens", "read_tokens", mode="before")
+    @field_validator("key_suffixes", "admin_tokens", "read_tokens", "keeper_rules", mode="before")
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         return (
@@ -181,6 +208,16 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("keeper_rules")
+    @classmethod
+    def _check_keeper_rules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = [keeper_rule_name(rule) for rule in value]
+        if not names or set(names) - set(KEEPER_RULES) or len(set(names)) < len(names):
+            raise ValueError(f"must name some of {', '.join(KEEPER_RULES)}, each once")
+        if names[0] == "size":
+            raise ValueError("the size of a file says little by itself: put another rule before it")
+        return value
 
     @field_validator("token", "session_secret")
     @classmethod
@@ -260,6 +297,11 @@ class Settings(BaseSettings):
     def analysis_deadline_s(self, duration_s: float | None) -> float:
         """How long one decoding pass of a video may take."""
         return max(self.analysis_timeout_s, self.analysis_timeout_factor * (duration_s or 0.0))
+
+
+def keeper_rule_name(rule: str) -> str:
+    """What a rule compares, whichever way round it is."""
+    return rule.removeprefix("-")
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -1,5 +1,5 @@
 """What was seen and heard: small frames and sound in, a `Fingerprint` out. Pure: arrays in, arrays out."""
 
-from inspector.fingerprint.fingerprinter import Fingerprinter
+from inspector.fingerprint.fingerprinter import PARTS, Fingerprinter
 
-__all__ = ["Fingerprinter"]
+__all__ = ["PARTS", "Fingerprinter"]

@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.fingerprint.cuts import CONTEXT_S, Looks, difference, find_cuts, looks_of
+from inspector.fingerprint.frames import Box
 from inspector.fingerprint.sampling import FrameSampler
 from inspector.fingerprint.sound import SoundHasher
+from inspector.fingerprint.views import ViewHasher, Views
+from inspector.freezing import Log
 from inspector.model import FRAME_HEIGHT, FRAME_WIDTH, ByteArray, Fingerprint, FloatArray, FrameBatch
 
 BLOCK: Final = 256  # frames worked on together
@@ -36,7 +39,7 @@ class Fingerprinter:
         self._window = _Window()
         self._sampler = FrameSampler(aspect)
         self._sound = SoundHasher()
-        self._cuts: list[float] = []
+        self._cuts: Log[float] = Log()
 
     def add_frames(self, batch: FrameBatch) -> None:
         """The next frames; times that go back are taken as standing still."""
@@ -153,3 +156,7 @@ class _Window:
         self.times_s, self.luma = self.times_s[keep:], self.luma[keep:]
         self.looks, self.differences = self.looks[keep:], self.differences[keep:]
         self.judged -= keep
+
+
+#: All that a `Fingerprinter` at work is made of: what `inspector.freezing` needs to know to keep one.
+PARTS: Final = (Fingerprinter, _Window, FrameSampler, ViewHasher, SoundHasher, FrameBatch, Views, Box)

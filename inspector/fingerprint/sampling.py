@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from inspector.fingerprint.frames import hash_frames, hash_motion, novelty_of, picture_box
 from inspector.fingerprint.views import ViewHasher, Views
+from inspector.freezing import Log
 from inspector.model import ByteArray, FloatArray, HashArray
 
 #: Seconds between hashed frames, and from a cut to the first: fresh shots start with coding artefacts.
@@ -43,10 +44,10 @@ class FrameSampler:
         self._next_s = -np.inf
         self._held_luma: list[ByteArray] = []
         self._last: ByteArray | None = None
-        self._times: list[float] = []
-        self._hashes: list[HashArray] = []
-        self._novelty: list[NDArray[np.float32]] = []
-        self._motion: list[HashArray] = []
+        self._times: Log[float] = Log()
+        self._hashes: Log[HashArray] = Log()
+        self._novelty: Log[NDArray[np.float32]] = Log()
+        self._motion: Log[HashArray] = Log()
         self._shot: list[ByteArray] = []  # the last hashed frames of the present shot
 
     def add(self, time_s: float, luma: ByteArray, *, cut: bool) -> None:

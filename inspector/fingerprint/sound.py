@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.freezing import Log
 from inspector.model import SOUND_RATE_HZ, FloatArray, SoundArray
 
 WINDOW: Final = 4096  # samples (0.37 s, as in the paper)
@@ -67,8 +68,8 @@ class SoundHasher:
     def __init__(self) -> None:
         self._samples = np.zeros(0, np.int16)
         self._levels = np.zeros((0, BANDS), np.float32)
-        self._hashes: list[SoundArray] = []
-        self._weights: list[NDArray[np.float32]] = []
+        self._hashes: Log[SoundArray] = Log()
+        self._weights: Log[NDArray[np.float32]] = Log()
 
     def add(self, samples: NDArray[np.int16]) -> None:
         self._samples = np.concatenate((self._samples, samples))

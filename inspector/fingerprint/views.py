@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from inspector.fingerprint.frames import Box, hash_frames, hash_motion, picture_box
 from inspector.fingerprint.insets import find_inset
+from inspector.freezing import Log
 from inspector.model import FRAME_HEIGHT, FRAME_WIDTH, ByteArray, FloatArray, HashArray, View
 from inspector.peaks import find_peaks
 
@@ -49,9 +50,9 @@ class ViewHasher:
 
     def __init__(self, aspect: float) -> None:
         self._centre = centre_box(aspect)
-        self._centres: list[tuple[HashArray, HashArray]] = []
+        self._centres: Log[tuple[HashArray, HashArray]] = Log()
         self._held: list[tuple[ByteArray, ByteArray]] = []
-        self._insets: list[Views] = []
+        self._insets: Log[Views] = Log()
         self._hashed = 0  # frames whose insets are done
         self._last = (_no_frames(), _no_frames())  # the last window of those
 

@@ -4,7 +4,7 @@ ends. Both contents are given in the line's guise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -44,6 +44,10 @@ class Aligned:
     b_s: FloatArray
     bits: FloatMatrix
 
+    def only(self, chosen: NDArray[np.bool_] | slice) -> Aligned:
+        """The chosen ones."""
+        return Aligned(self.a[chosen], self.b[chosen], self.a_s[chosen], self.b_s[chosen], self.bits[chosen])
+
 
 def align_frames(a: Fingerprint, b: Fingerprint, line: Line) -> Aligned:
     """Hashed frames that lie on each other."""
@@ -56,8 +60,7 @@ def align_motion(a: Fingerprint, b: Fingerprint, frames: Aligned) -> Aligned:
     """Those of the aligned frames in which something moves on both sides, by what moves."""
     mine, theirs = a.motion_hashes[frames.a], b.motion_hashes[frames.b]
     moving = (mine != 0) & (theirs != 0)
-    columns = (frames.a, frames.b, frames.a_s, frames.b_s, distance(mine, theirs))
-    return Aligned(*(column[moving] for column in columns))
+    return replace(frames, bits=distance(mine, theirs)).only(moving)
 
 
 def align_sounds(a: Fingerprint, b: Fingerprint, line: Line) -> Aligned:
@@ -123,13 +126,17 @@ def repetition(a: Fingerprint, b: Fingerprint, aligned: Aligned, here: NDArray[n
     again and again, and then the agreement says nothing about where.
     """
     i, j = aligned.a[here], aligned.b[here]
-    apart = np.arange(LEAST_REPEAT, MOST_REPEAT)
-    other = j[None, :] + np.concatenate((-apart[::-1], apart))[:, None]
-    inside = (other >= 0) & (other < len(b.sound_hashes))
-    bits = distance(a.sound_hashes[i][None, :], b.sound_hashes[np.where(inside, other, 0)])
+    mine = a.sound_hashes[i]
     weight = np.minimum(a.sound_weight[i], b.sound_weight[j])
-    total = (inside * weight).sum(axis=1)
-    agreeing = ((bits < ALIKE_SOUND_BITS) & inside) @ weight / np.maximum(total, 1e-9)
+    apart = np.arange(LEAST_REPEAT, MOST_REPEAT)
+    total, agreeing = np.zeros((2, 2 * len(apart)), np.float32)
+    for k, step in enumerate(np.concatenate((-apart[::-1], apart)).tolist()):
+        other = j + step
+        inside = (other >= 0) & (other < len(b.sound_hashes))
+        bits = distance(mine, b.sound_hashes[np.where(inside, other, 0)])
+        total[k] = inside @ weight
+        agreeing[k] = ((bits < ALIKE_SOUND_BITS) & inside) @ weight
+    agreeing /= np.maximum(total, 1e-9)
     again = agreeing[total >= weight.sum() / 2].max(initial=0.0)
     now = float(weight @ (aligned.bits[here] < ALIKE_SOUND_BITS)) / max(float(weight.sum()), 1e-9)
     return float(np.clip((again / max(now, 1e-9) - CHANCE_AGREEMENT) / (1 - CHANCE_AGREEMENT), 0, 1))

@@ -7,6 +7,7 @@ algorithm", 2003.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ LEAST_MOMENTS: Final = 2
 #: one or two in a hundred of them have this many votes, and planted copies are never behind the first few.
 SURE_VOTES: Final = 0.5
 FEW: Final = 50
+VOTES_AT_ONCE: Final = 100_000  # counted together, which bounds the memory
 
 
 def find_candidates(postings: Postings, *, limit: int = 1000) -> list[Candidate]:
@@ -39,11 +41,26 @@ def find_candidates(postings: Postings, *, limit: int = 1000) -> list[Candidate]
     width = int(bins.max()) + 2
     # each occurrence stands in its own bin and, as right neighbour, in the one before
     place = np.concatenate((content * width + bins + 1, content * width + bins))
-    voting = np.flatnonzero(_repeated(place))
-    row = np.flatnonzero(several)[voting % len(content)]
-    places = _count(place[voting], postings.query_times_ms[row], postings.tokens[row], rarity[row])
+    row = np.flatnonzero(several)
+    counted = []
+    for some in _by_place(place):
+        voting = some[_repeated(place[some])]
+        at = row[voting % len(row)]
+        counted.append(_count(place[voting], postings.query_times_ms[at], postings.tokens[at], rarity[at]))
+    places = Places(*(np.concatenate(column) for column in zip(*counted, strict=True)))
     middle_ms = (places.place % width) * BIN_MS + int(offset_ms.min())
     return _best(ids[places.place // width], places, middle_ms, limit)
+
+
+def _by_place(place: IntArray) -> Iterator[NDArray[np.intp]]:
+    """Indices of all votes, in the order of their places: some at a time, those of one place together."""
+    order = np.argsort(place, kind="stable")
+    begin = 0
+    while begin < len(order):
+        last = place[order[min(begin + VOTES_AT_ONCE, len(order)) - 1]]
+        end = int(np.searchsorted(place, last, side="right", sorter=order))
+        yield order[begin:end]
+        begin = end
 
 
 def _repeated(values: IntArray) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ chance.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -85,6 +86,10 @@ class Stretch:
         return sum(self.kinds.values())
 
 
+#: So many frames or sounds are weighed together.
+AT_ONCE: Final = 4096
+
+
 class LineView:
     """Two fingerprints seen along a line; computes each part once."""
 
@@ -105,20 +110,21 @@ class LineView:
         return _has_structure(self.a)[self.frames.a] & _has_structure(self.b)[self.frames.b]
 
     @cached_property
-    def _frame_chance(self) -> FloatMatrix:
-        return frame_chance(self.a, self.b, self.frames)
-
-    @cached_property
     def _motion_nats(self) -> FloatMatrix:
         bits, i, j = self.motion.bits, self.motion.a, self.motion.b
         usual = min(float(np.median(bits)), MOST_USUAL_BITS) if bits.size else 0.0
-        nats = frame_ratio(bits, motion_chance(self.a, self.b, self.motion), usual)
+        nats = _in_pieces(
+            self.motion,
+            lambda some: frame_ratio(some.bits, motion_chance(self.a, self.b, some), usual),
+        )
         fresh = np.sqrt(motion_freshness(self.a)[i] * motion_freshness(self.b)[j])
         return np.asarray(nats * fresh / MOTIONS_PER_OBSERVATION, dtype=np.float32)
 
     @cached_property
     def _sound_nats(self) -> NDArray[np.floating]:
-        return sound_ratio(self.sounds.bits, sound_chance(self.a, self.b, self.sounds))
+        return _in_pieces(
+            self.sounds, lambda some: sound_ratio(some.bits, sound_chance(self.a, self.b, some))
+        )
 
     def stretches(self) -> list[Stretch]:
         """Where frames agree; elsewhere, where sounds do."""
@@ -184,7 +190,10 @@ class LineView:
         if not bits.size:
             return 0.0, 0.0, 0
         usual = min(float(np.median(bits)), MOST_USUAL_BITS)
-        nats = frame_ratio(bits, self._frame_chance[here], usual)
+        nats = _in_pieces(
+            self.frames.only(here),
+            lambda some: frame_ratio(some.bits, frame_chance(self.a, self.b, some), usual),
+        )
         agreeing = int((bits <= (usual + UNRELATED_BITS) / 2).sum())
         return float((nats * fresh).sum()), _presence(bits[self._structured[here]]), agreeing
 
@@ -215,6 +224,12 @@ class LineView:
         density = max(len(a), len(b)) / max(end_s - start_s, 1.0)
         chance = 1 - float(np.exp(-density * 2 * CUT_TOLERANCE_S))
         return cut_ratio(matched, len(a) - matched, len(b) - matched, chance), matched
+
+
+def _in_pieces(aligned: Aligned, weigh: Callable[[Aligned], NDArray[np.floating]]) -> NDArray[np.floating]:
+    """What is weighed one by one against many others, some at a time, which bounds the memory: (n,)."""
+    starts = range(0, max(len(aligned.bits), 1), AT_ONCE)
+    return np.concatenate([weigh(aligned.only(slice(start, start + AT_ONCE))) for start in starts])
 
 
 def _has_structure(f: Fingerprint) -> NDArray[np.bool_]:

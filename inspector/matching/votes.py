@@ -6,6 +6,7 @@ distances stay bytes, and what a hash usually differs by is had from shares of b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ MOST_ROWS: Final = 1500
 MOST_COLUMNS: Final = 12000
 MOST_VOTES: Final = 60000
 MOST_CUTS: Final = 300
+ROWS_AT_ONCE: Final = 128  # of rows and columns: 12 MB
 #: A frame pair votes if it is so many bits closer than its row and column are on average: two deviations.
 LEAST_CONTRAST: Final = 9.0
 #: A pair of moving pictures votes if it differs in no more bits; 1 in 210 unrelated pairs does.
@@ -111,16 +113,28 @@ def _alike(
     a: NDArray[np.unsignedinteger], b: NDArray[np.unsignedinteger], most_bits: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
     """All pairs with at most so many different bits: indices into a and b, and the bits."""
-    bits = np.bitwise_count(a[:, None] ^ b[None, :])
-    return _pairs(bits, bits <= most_bits)
+    return _pairs(a, b, lambda bits, rows: bits <= most_bits)
 
 
 def _pairs(
-    bits: NDArray[np.uint8], chosen: NDArray[np.bool_]
+    a: NDArray[np.unsignedinteger],
+    b: NDArray[np.unsignedinteger],
+    choose: Callable[[NDArray[np.uint8], slice], NDArray[np.bool_]],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    flat = np.flatnonzero(chosen)
-    i, j = np.divmod(flat, max(bits.shape[1], 1))
-    return i, j, bits.ravel()[flat].astype(np.float32)
+    """The chosen pairs: indices into a and b, and how many bits differ. Some rows at a time, which bounds the
+    memory.
+
+    choose: gets the bits of (some rows of a, all of b), and which rows these are.
+    """
+    found = [(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.float32))]
+    for start in range(0, len(a), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        bits = np.bitwise_count(a[rows, None] ^ b[None, :])
+        flat = np.flatnonzero(choose(bits, rows))
+        i, j = np.divmod(flat, max(bits.shape[1], 1))
+        found.append((i + start, j, bits.ravel()[flat].astype(np.float32)))
+    i, j, apart = (np.concatenate(column) for column in zip(*found, strict=True))
+    return i, j, apart
 
 
 def _frame_votes(a: Fingerprint, b: Fingerprint) -> Votes:
@@ -128,9 +142,13 @@ def _frame_votes(a: Fingerprint, b: Fingerprint) -> Votes:
     mine, theirs = a.frame_hashes[rows], b.frame_hashes[columns]
     usual_a, usual_b = _usual_bits(mine, theirs), _usual_bits(theirs, mine)
     usual_b -= usual_b.mean() if len(usual_b) else 0
-    bits = np.bitwise_count(mine[:, None] ^ theirs[None, :])
-    border = np.rint(2 * (usual_a - LEAST_CONTRAST))[:, None], np.rint(2 * usual_b)[None, :]
-    i, j, apart = _pairs(bits, bits.view(np.int8) * np.int8(2) <= _sum_of_bytes(*border))
+    border_a, border_b = np.rint(2 * (usual_a - LEAST_CONTRAST))[:, None], np.rint(2 * usual_b)[None, :]
+
+    def choose(bits: NDArray[np.uint8], some: slice) -> NDArray[np.bool_]:
+        chosen: NDArray[np.bool_] = bits.view(np.int8) * np.int8(2) <= _sum_of_bytes(border_a[some], border_b)
+        return chosen
+
+    i, j, apart = _pairs(mine, theirs, choose)
     contrast = usual_a[i] + usual_b[j] - apart
     fresh = np.sqrt(freshness(a)[rows][i] * freshness(b)[columns][j])
     weight = (contrast - LEAST_CONTRAST / 2) * (0.05 + fresh)

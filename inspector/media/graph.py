@@ -6,6 +6,7 @@ text per frame) into another; sound likewise. `inspector.media.streams` joins th
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,15 +61,39 @@ _CANNOT_SKIP: Final = frozenset({"vp8", "vp9", "av1"})
 _WITHOUT_B_FRAMES: Final = frozenset({"h264", "mpeg1video", "mpeg2video", "mpeg4"})
 
 
-def decoding_arguments(path: Path, media: MediaInfo, settings: Settings) -> list[str]:
-    """The argument list that decodes the chosen streams once, into the pipes named above."""
-    frames, times = _small_frames(_opened(path, media, settings), media)
+#: From a landing on, times stay those of the whole file.
+_TIMES_OF_WHOLE: Final = ("-copyts", "-start_at_zero")
+#: Formats whose clock may jump, which ffmpeg mends, but not with these options: times begin at the landing.
+_CLOCK_MAY_JUMP: Final = frozenset({"mpegts", "mpeg", "ogg"})
+
+
+def decoding_arguments(
+    path: Path, media: MediaInfo, settings: Settings, *, landing_s: float | None = None
+) -> list[str]:
+    """The argument list that decodes the chosen streams once, into the pipes named above.
+
+    landing_s: begin with the last key frame before it, instead of with the file.
+    """
+    frames, times = _small_frames(_opened(path, media, settings, landing_s), media)
     pictures = ffmpeg.merge_outputs(
         ffmpeg.output(frames, f"pipe:{PIXELS}", format="rawvideo", **_RAW_FRAMES),
         ffmpeg.output(times, f"pipe:{FRAME_TIMES}", format="framecrc", **_RAW_FRAMES),
     )
-    command: list[str] = ffmpeg.compile(pictures, cmd=["ffmpeg", *_GLOBAL])
+    whole = landing_s is not None and media.container not in _CLOCK_MAY_JUMP
+    command: list[str] = ffmpeg.compile(
+        pictures, cmd=["ffmpeg", *_GLOBAL, *(_TIMES_OF_WHOLE if whole else ())]
+    )
     return command + (_sound_outputs(media.audio_index) if media.audio_index is not None else [])
+
+
+def zero_of(media: MediaInfo, landing_s: float | None) -> Fraction:
+    """Where the times that ffmpeg writes begin, in seconds from the container's start."""
+    jumps = media.container in _CLOCK_MAY_JUMP
+    return Fraction(_written(landing_s)) if landing_s is not None and jumps else Fraction(0)
+
+
+def _written(landing_s: float) -> str:
+    return f"{landing_s:.6f}"
 
 
 def skipping(media: MediaInfo, settings: Settings) -> dict[str, str]:
@@ -78,9 +103,11 @@ def skipping(media: MediaInfo, settings: Settings) -> dict[str, str]:
     return {**_SKIP, "skip_frame": "bidir"} if media.video_codec in _WITHOUT_B_FRAMES else _SKIP
 
 
-def _opened(path: Path, media: MediaInfo, settings: Settings) -> Any:
+def _opened(path: Path, media: MediaInfo, settings: Settings, landing_s: float | None) -> Any:
+    landing = {} if landing_s is None else {"ss": _written(landing_s), "noaccurate_seek": None}
     return ffmpeg.input(
         address(path),
+        **landing,
         **options(settings),
         **skipping(media, settings),
         threads=settings.decoder_threads,

@@ -43,10 +43,11 @@ class Times:
     """Parses the `framecrc` output, as it arrives, into packets.
 
     Lines read `stream, dts, pts, duration, size, checksum`, in units of the `#tb 0: 1/1000000` before them.
-    A packet without a time follows the one before it.
+    A packet without a time follows the one before it.  zero_s: what the times are counted from.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, zero_s: Fraction = Fraction(0)) -> None:
+        self._zero_s = zero_s
         self._rest = b""
         self._unit = Fraction(1, 1_000_000)
         self._end = 0
@@ -67,7 +68,7 @@ class Times:
         pts, duration, size = (int(field) for field in line.split(b",")[2:5])
         start = self._end if pts == NO_TIME else pts
         self._end = start + duration
-        return Packet(float(start * self._unit), float(duration * self._unit), size)
+        return Packet(float(start * self._unit + self._zero_s), float(duration * self._unit), size)
 
 
 class Frames:
@@ -77,10 +78,12 @@ class Frames:
     count, last_s, last_duration_s, longest_gap_s: of the frames handed on; seen_s: the newest time known.
     """
 
-    def __init__(self, on_frames: FrameSink, *, max_duration_s: float) -> None:
+    def __init__(
+        self, on_frames: FrameSink, *, max_duration_s: float, zero_s: Fraction = Fraction(0)
+    ) -> None:
         self._on_frames = on_frames
         self._max_duration_s = max_duration_s
-        self._times = Times()
+        self._times = Times(zero_s)
         self._waiting: list[Packet] = []
         self._pixels = bytearray()
         self.started = False
@@ -89,6 +92,12 @@ class Frames:
         self.last_s = -math.inf
         self.longest_gap_s = 0.0
         self.last_duration_s = 0.0
+
+    @property
+    def ready_s(self) -> float:
+        """The time of the newest frame that is complete, whether it has been handed on or not."""
+        complete = min(len(self._waiting), len(self._pixels) // FRAME_BYTES)
+        return self._waiting[complete - 1].start_s if complete else self.last_s
 
     def take_pixels(self, data: bytes) -> None:
         """Raw luma, frame after frame."""
@@ -104,7 +113,7 @@ class Frames:
         self._hand_on(at_least=BATCH_FRAMES)
 
     def finish(self) -> None:
-        """Hand on what is left."""
+        """Hand on what is left, or complete by now."""
         self._hand_on(at_least=1)
 
     def _hand_on(self, *, at_least: int) -> None:
@@ -141,24 +150,33 @@ class Frames:
 
 
 class Sound:
-    """Collects samples and times, and hands on sound without gaps from the container's time 0.
+    """Collects samples and times, and hands on sound without gaps from the container's time 0, or later.
 
-    Silence fills what is missing, and what overlaps or lies before 0 is dropped. ffmpeg's own way
+    first_sample: sound before it is dropped, to the sample.
+    Silence fills what is missing, and what overlaps or lies before is dropped. ffmpeg's own way
     (`aresample=async=1:first_pts=0`) starts from 0 again whenever the channels or the sample rate change.
     """
 
-    def __init__(self, on_sound: SoundSink, *, max_duration_s: float) -> None:
+    def __init__(
+        self,
+        on_sound: SoundSink,
+        *,
+        max_duration_s: float,
+        first_sample: int = 0,
+        zero_s: Fraction = Fraction(0),
+    ) -> None:
         self._on_sound = on_sound
         self._max_samples = int(max_duration_s * SOUND_RATE_HZ)
-        self._times = Times()
+        self._times = Times(zero_s)
         self._waiting: deque[Packet] = deque()
         self._samples = bytearray()
         self._placed = bytearray()
-        self._placed_samples = 0
+        self._first_sample = first_sample
+        self._placed_samples = first_sample
 
     @property
     def started(self) -> bool:
-        return self._placed_samples > 0 or len(self._samples) > 0
+        return self._placed_samples > self._first_sample or len(self._samples) > 0
 
     @property
     def end_s(self) -> float:
@@ -176,7 +194,7 @@ class Sound:
         self._place()
 
     def finish(self) -> None:
-        """Hand on what is left."""
+        """Hand on what is left, or placed by now."""
         self._hand_on(at_least=1)
 
     def _place(self) -> None:
@@ -190,9 +208,10 @@ class Sound:
         gap = start - self._placed_samples
         if start > self._max_samples:
             raise MediaRejected(RejectReason.TOO_LONG, "its sound goes on for longer than is allowed")
-        if gap > SLACK_SAMPLES:
+        slack = 0 if 0 < self._placed_samples == self._first_sample else SLACK_SAMPLES
+        if gap > slack:
             self._fill(gap)
-        elif gap < -SLACK_SAMPLES:
+        elif gap < -slack:
             samples = samples[-gap * SAMPLE_BYTES :]
         self._append(samples)
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from inspector.errors import LeaseLost, RejectReason
 from inspector.model import Lease, ObjectState, Progress, State
 from inspector.store import contents
-from inspector.store.tables import VideoRow
+from inspector.store.tables import CheckpointRow, VideoRow
 
 _ERROR_LIMIT = 2000  # characters of an error that are kept
 
@@ -46,7 +46,7 @@ def claim(tx: Session, worker_id: str, *, lease_s: float, max_attempts: int) -> 
             due_at=now + timedelta(seconds=lease_s),
             lease_token=func.gen_random_uuid(),
             worker_id=worker_id,
-            progress=0.0,
+            progress=_kept_progress(),
             eta_s=None,
             started_at=now,
         )
@@ -92,8 +92,8 @@ def lock(tx: Session, lease: Lease) -> None:
 
 
 def report(tx: Session, lease: Lease, progress: Progress) -> None:
-    """Show how far the inspection is."""
-    _write(tx, lease, progress=progress.fraction, eta_s=progress.eta_s)
+    """Show how far the inspection is; what an attempt does again is no step back."""
+    _write(tx, lease, progress=func.greatest(VideoRow.progress, progress.fraction), eta_s=progress.eta_s)
 
 
 def name_content(tx: Session, lease: Lease, content_id: int) -> None:
@@ -173,6 +173,12 @@ def _write(tx: Session, lease: Lease, **values: Any) -> None:
         raise LeaseLost(lease.key)
 
 
+def _kept_progress() -> Any:
+    """How far the job is without the worker that was at it: its last checkpoint."""
+    newest = select(func.max(CheckpointRow.progress)).where(CheckpointRow.video_id == VideoRow.id)
+    return func.coalesce(newest.correlate(VideoRow).scalar_subquery(), 0.0)
+
+
 def _requeue(tx: Session, lease: Lease, pause_s: float, **values: Any) -> None:
     _write(
         tx,
@@ -181,7 +187,7 @@ def _requeue(tx: Session, lease: Lease, pause_s: float, **values: Any) -> None:
         due_at=func.clock_timestamp() + timedelta(seconds=pause_s),
         lease_token=None,
         worker_id=None,
-        progress=0.0,
+        progress=_kept_progress(),
         eta_s=None,
         **values,
     )

@@ -17,6 +17,7 @@ from inspector.store.listen import ChangeListener
 from inspector.store.status import StatusReader
 from inspector.wiring.adapters import make_bucket, make_database, make_queue
 from inspector.worker.ingest import Ingest
+from inspector.worker.memory import give_back_large_blocks
 from inspector.worker.sweep import Sweep
 from inspector.worker.worker import Worker
 
@@ -27,6 +28,7 @@ _WEB_READ_TIMEOUT_S: Final = 2.0  # a silent S3 must not hold the web's threads
 
 def make_worker(settings: Settings, *, pulse: Path | None = None) -> Worker:
     """pulse: a file that the worker is to touch while it is well."""
+    give_back_large_blocks()
     db = make_database(settings, pool_size=10)
     return Worker(db, make_bucket(settings), make_queue(settings), settings, pulse=pulse)
 

@@ -21,13 +21,14 @@ from inspector.errors import Interrupted, MediaRejected, RejectReason, ScratchFu
 from inspector.fingerprint import Fingerprinter
 from inspector.matching import compare, find_candidates, make_landmarks, query_landmarks
 from inspector.matching.identity import displace, displace_match, displacement_ms, match_streams
-from inspector.media import decode_media, probe_media, read_essence
+from inspector.media import Place, decode_media, probe_media, read_essence
 from inspector.metrics import CANDIDATES, MATCHES, MEDIA_SECONDS, STEP_SECONDS
 from inspector.model import Essence, Fingerprint, Lease, Library, Match, MediaInfo, Progress
 from inspector.settings import Settings
 from inspector.store import Database, contents, jobs, landmarks, matches
 from inspector.store.contents import KnownContent, StoredContent
 from inspector.store.matches import Pair
+from inspector.worker.checkpoints import Checkpoints
 from inspector.worker.scratch import scratch_folder
 
 log = structlog.get_logger(__name__)
@@ -81,6 +82,7 @@ class Inspection:
                 recall=recalling(self._db, Library.BUCKET),
                 cancelled=cancelled,
                 on_progress=on_progress,
+                keeping=lambda media: Checkpoints(self._db, lease, sha256, media, self._settings),
             )
         with timed("store"), self._db.begin() as tx:
             jobs.lock(tx, lease)
@@ -139,10 +141,17 @@ class Examined(NamedTuple):
 
 
 def examine(
-    path: Path, settings: Settings, *, recall: Recall, cancelled: Cancelled, on_progress: OnProgress
+    path: Path,
+    settings: Settings,
+    *,
+    recall: Recall,
+    cancelled: Cancelled,
+    on_progress: OnProgress,
+    keeping: Callable[[MediaInfo], Checkpoints] | None = None,
 ) -> Examined:
     """Probe a file and read its packets; decode it only if nobody can recall a file with the same streams.
 
+    keeping: where checkpoints of it are kept. None: nobody will go on if we stop.
     Raises MediaRejected, or a ToolFailed.
     """
     with timed("probe"):
@@ -155,8 +164,9 @@ def examine(
     if recalled is not None:
         log.info("streams_known")
         return Examined(media, recalled, essence)
+    checkpoints = keeping(media) if keeping else None
     on_progress = _part(on_progress, _ESSENCE_SHARE, 1)
-    return Examined(media, _watch(path, media, settings, cancelled, on_progress), essence)
+    return Examined(media, _watch(path, media, settings, checkpoints, cancelled, on_progress), essence)
 
 
 def _part(on_progress: OnProgress, start: float, end: float) -> OnProgress:
@@ -165,10 +175,22 @@ def _part(on_progress: OnProgress, start: float, end: float) -> OnProgress:
 
 
 def _watch(
-    path: Path, media: MediaInfo, settings: Settings, cancelled: Cancelled, on_progress: OnProgress
+    path: Path,
+    media: MediaInfo,
+    settings: Settings,
+    checkpoints: Checkpoints | None,
+    cancelled: Cancelled,
+    on_progress: OnProgress,
 ) -> Fingerprint:
-    """Decode a file once."""
-    fingerprinter = Fingerprinter(media.aspect)
+    """Decode a file once, from where an attempt before this one has come to."""
+    resumed = checkpoints.resume() if checkpoints else None
+    place, fingerprinter = resumed or (None, Fingerprinter(media.aspect))
+
+    def keep(place: Place, done: float) -> None:
+        if checkpoints:
+            with timed("checkpoint"):
+                checkpoints.keep(place, fingerprinter, _ESSENCE_SHARE + (1 - _ESSENCE_SHARE) * done)
+
     with timed("decode"):
         decoded = decode_media(
             path,
@@ -178,6 +200,8 @@ def _watch(
             on_sound=fingerprinter.add_sound,
             on_progress=on_progress,
             cancelled=cancelled,
+            place=place,
+            on_place=keep,
         )
     MEDIA_SECONDS.inc(decoded.duration_s)
     with timed("fingerprint"):

@@ -24,7 +24,10 @@ _EDITS: Final = (
     ("-ss", "1.5", "-t", "4.5"),
     ("-vf", "crop=iw*0.9:ih*0.9", "-crf", "33"),
 )
-_CODEC: Final = ("-c:v", "libx264", "-preset", "ultrafast", "-threads", "1", "-pix_fmt", "yuv420p")
+_CODEC: Final = (
+    *("-c:v", "libx264", "-preset", "ultrafast", "-threads", "1", "-pix_fmt", "yuv420p"),
+    *("-g", "25"),  # a key frame every second, where segments may begin
+)
 
 
 def make_videos(folder: Path, count: int, rng: random.Random) -> list[Path]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspector.fingerprint import Fingerprinter
+from inspector.fingerprint import PARTS, Fingerprinter
+from inspector.freezing import freeze, thaw
 from inspector.model import Fingerprint, FrameBatch
 from tests.unit.fingerprint.pictures import film, fingerprint_of, melody
 
@@ -122,3 +123,20 @@ def test_it_keeps_up_with_3000_frames_a_second() -> None:
     began = time.thread_time()
     fingerprint_of(frames, sound)
     assert 6000 / (time.thread_time() - began) > 3000
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(st.integers(1, len(FRAMES.times_s) - 1), min_size=1, max_size=4, unique=True).map(sorted))
+def test_a_fingerprinter_that_was_frozen_and_thawed_goes_on_as_if_nothing_had_happened(
+    stops: list[int],
+) -> None:
+    fingerprinter, grown, begin = Fingerprinter(), list[bytes](), 0
+    for end in [*stops, len(FRAMES.times_s)]:
+        fingerprinter.add_frames(FrameBatch(FRAMES.times_s[begin:end], FRAMES.luma[begin:end]))
+        ratio = len(SOUND) / len(FRAMES.times_s)
+        fingerprinter.add_sound(SOUND[round(begin * ratio) : round(end * ratio)])
+        frozen = freeze(fingerprinter, PARTS)
+        frozen.mark_kept()
+        grown.append(frozen.grown)
+        fingerprinter, begin = thaw(frozen.state, grown, PARTS), end
+    assert_equal(fingerprinter.finish(WHOLE.duration_s, truncated=False), WHOLE)
