@@ -8,6 +8,9 @@ InspectorError
 ├── ObjectGone             the object is no longer in the bucket: look at the key again
 ├── ObjectForbidden        the bucket answers, but not for this object
 ├── ObjectChanged          the object was overwritten meanwhile: look at the key again
+├── UnknownSubject         there is no such group, pair, stretch, decision or action
+├── DecisionRefused        this cannot be decided of it, or done with it
+│   └── DecisionOutdated   what is decided about has changed meanwhile: look again
 ├── SweepBusy              another process is sweeping the bucket
 ├── Interrupted            we were asked to stop
 ├── ToolFailed             ffmpeg or ffprobe ended with an error of its own
@@ -55,6 +58,7 @@ class RejectReason(StrEnum):
     ZERO_DIMENSIONS = "zero_dimensions"
     TOO_LONG = "too_long"
     TOO_SHORT = "too_short"
+    TOO_DEMANDING = "too_demanding"
     UNREADABLE = "unreadable"
 
 
@@ -99,6 +103,26 @@ class ObjectChanged(InspectorError):
     retry = False
 
 
+class UnknownSubject(InspectorError):
+    """There is no such group, pair, stretch, decision or action."""
+
+    retry = False
+
+
+class DecisionRefused(InspectorError):
+    """This cannot be decided of what is decided about, or done with it; the message says why."""
+
+    retry = False
+
+
+class DecisionOutdated(DecisionRefused):
+    """What is decided about has changed since it was shown. changes: in words, one each."""
+
+    def __init__(self, message: str, changes: tuple[str, ...] = ()) -> None:
+        super().__init__("; ".join((message, *changes)))
+        self.changes = changes
+
+
 class SweepBusy(InspectorError):
     """Another process is sweeping the bucket: one at a time."""
 
@@ -125,7 +149,13 @@ class ToolKilled(ToolFailed):
 
 
 class ToolTimeout(ToolFailed):
-    """The program took longer than its deadline."""
+    """The program took longer than its deadline. busy: it computed all the while, and did not just wait."""
+
+    def __init__(
+        self, message: str, *, returncode: int | None = None, stderr: str = "", busy: bool = False
+    ) -> None:
+        super().__init__(message, returncode=returncode, stderr=stderr)
+        self.busy = busy
 
 
 class ToolStalled(ToolTimeout):

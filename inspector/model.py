@@ -29,7 +29,7 @@ SOUND_RATE_HZ: Final = 11025  # mono samples; musical content that survives re-e
 MOST_CHECKED_BITS: Final = 10
 
 #: Version of fingerprints, landmarks and scores together. Raise it whenever one of them changes its meaning.
-ALGORITHM: Final = 3
+ALGORITHM: Final = 4
 
 
 class State(StrEnum):
@@ -56,6 +56,17 @@ class Verdict(StrEnum):
     CONTAINED = "contained"
     PARTIAL = "partial"
     COMMON = "common"
+
+
+class Decision(StrEnum):
+    """What a person says of a pair, or of a stretch (COMMON, NOT_COMMON). UNDO takes a decision back."""
+
+    DUPLICATE = "duplicate"
+    NOT_A_MATCH = "not_a_match"
+    SAME_SOURCE = "same_source"
+    COMMON = "common"
+    NOT_COMMON = "not_common"
+    UNDO = "undo"
 
 
 class View(IntEnum):
@@ -353,7 +364,10 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateStatus:
-    """One other video that shares material with this one; times of `segments` are a = here, b = there."""
+    """One other video that shares material with this one; times of `segments` are a = here, b = there.
+
+    decision: what a person said of the pair.
+    """
 
     video_id: int
     bucket: str
@@ -363,6 +377,7 @@ class DuplicateStatus:
     speed: float
     segments: tuple[Segment, ...]
     evidence: Evidence
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +385,7 @@ class VideoStatus:
     """Everything `/status` says about one video, at one revision.
 
     common: the videos that share nothing with it but what many unrelated ones share; no duplicates.
+    dismissed: those of which a person said that they are no match.
     """
 
     video_id: int | None
@@ -390,6 +406,7 @@ class VideoStatus:
     scene_cuts: tuple[float, ...] = ()
     duplicates: tuple[DuplicateStatus, ...] = ()
     common: tuple[DuplicateStatus, ...] = ()
+    dismissed: tuple[DuplicateStatus, ...] = ()
     created_at: datetime | None = None
     queued_at: datetime | None = None
     started_at: datetime | None = None

@@ -33,12 +33,22 @@ from inspector.errors import ConfigError
 RESERVED_PREFIX = ".inspector/"  # probe objects and thumbnails: never videos
 LEAST_SECRET_CHARS = 16  # out of reach of guessing, where the rate of requests is limited
 PROBE_PREFIX = RESERVED_PREFIX + "probe/"
+#: By what a copy may be judged (see `inspector.review.keepers`).
+KEEPER_RULES = ("resolution", "bitrate", "duration", "codec", "uploaded", "size", "path")
 
 
 class LogFormat(StrEnum):
     AUTO = "auto"
     CONSOLE = "console"
     JSON = "json"
+
+
+class SandboxChoice(StrEnum):
+    """What is put around programs that read what strangers uploaded."""
+
+    AUTO = "auto"
+    BWRAP = "bwrap"
+    NONE = "none"
 
 
 class Preset(StrEnum):
@@ -222,12 +232,24 @@ class Settings(BaseSettings):
     analysis_timeout_factor: float = Field(4, gt=0, description="Deadline as a multiple of the duration.")
     stall_timeout_s: float = Field(60, gt=0, description="A decoder silent for so long is stopped.")
     tool_memory_bytes: int = Field(4 * 2**30, gt=0, description="Address space one ffmpeg may use.")
+    sandbox: SandboxChoice = Field(
+        SandboxChoice.AUTO,
+        description="`bwrap` locks ffmpeg in by bubblewrap, `none` does not, `auto` does where it works.",
+    )
     scratch_reserve_bytes: int = Field(512 * 2**20, ge=0, description="Free space downloads must leave.")
 
     # matching
     min_score: float = Field(0.5, ge=0, le=1, description="Matches below it are not reported.")
     common_from: int = Field(
         5, ge=2, description="What so many unrelated others share with a video is `common`, no duplicate."
+    )
+
+    # review
+    keeper_rules: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("resolution", "bitrate", "duration", "codec", "uploaded", "path"),
+        description="Which duplicate to keep: what is compared, in this order, comma-separated. Better are "
+        "more pixels, more bits, longer, a newer codec, an earlier upload, a larger `size`, a shorter path; "
+        "`-` before a name turns it round. `size` cannot be first.",
     )
 
     # tests
@@ -237,7 +259,9 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_format: LogFormat = Field(LogFormat.AUTO, description="`console`, `json`, or by the terminal.")
 
-    @field_validator("key_suffixes", "admin_tokens", "read_tokens", "cors_origins", mode="before")
+    @field_validator(
+        "key_suffixes", "admin_tokens", "read_tokens", "cors_origins", "keeper_rules", mode="before"
+    )
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         return (
@@ -245,6 +269,16 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("keeper_rules")
+    @classmethod
+    def _check_keeper_rules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = [keeper_rule_name(rule) for rule in value]
+        if not names or set(names) - set(KEEPER_RULES) or len(set(names)) < len(names):
+            raise ValueError(f"must name some of {', '.join(KEEPER_RULES)}, each once")
+        if names[0] == "size":
+            raise ValueError("the size of a file says little by itself: put another rule before it")
+        return value
 
     @field_validator("token", "session_secret")
     @classmethod
@@ -341,6 +375,11 @@ class Settings(BaseSettings):
 
 
 _endpoints: Final = TypeAdapter(tuple[WebhookEndpoint, ...])
+
+
+def keeper_rule_name(rule: str) -> str:
+    """What a rule compares, whichever way round it is."""
+    return rule.removeprefix("-")
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -98,6 +98,14 @@ def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
     yield from _fresh_database(postgres_url, template_database)
 
 
+@pytest.fixture(scope="module")
+def shared_database(postgres_url: str, template_database: str) -> Iterator[Database]:
+    """A migrated database for all tests of a module, opened; each empties it first."""
+    for url in _fresh_database(postgres_url, template_database):
+        with closing(Database(url)) as db:
+            yield db
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A migrated, empty database for one test, opened."""

@@ -29,6 +29,8 @@ REMEDIES: Final[dict[RejectReason, str]] = {
     RejectReason.TOO_LONG: "Split the video, or raise INSPECTOR_MAX_DURATION_S.",
     RejectReason.TOO_SHORT: "There is too little to compare; if it is meant so, lower "
     "INSPECTOR_MIN_DURATION_S.",
+    RejectReason.TOO_DEMANDING: "Reading the file takes more memory or time than one video may have: "
+    "encode it anew, or raise INSPECTOR_TOOL_MEMORY_BYTES or INSPECTOR_ANALYSIS_TIMEOUT_FACTOR.",
     RejectReason.UNREADABLE: "The file is damaged: check whether it plays, then upload it again or "
     "encode it anew.",
 }
@@ -93,6 +95,7 @@ def duplicate_document(duplicate: DuplicateStatus) -> Json:
         "key": duplicate.key,
         "bucket": duplicate.bucket,
         "verdict": duplicate.verdict.value,
+        "decision": duplicate.decision,
         "score": number(duplicate.score),
         "speed": number(duplicate.speed),
         "segments": [segment_document(segment) for segment in duplicate.segments],

@@ -21,6 +21,7 @@ from inspector.model import ObjectState
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import CopySourceTypeDef, TagTypeDef
 
 MAX_KEY_BYTES: Final = 1024
 SIGNED_S: Final = 300  # long enough to begin to play; a page asks for another when it needs one
@@ -35,6 +36,10 @@ _DOWNLOAD: Final = TransferConfig(
 # S3 takes up to 10,000 parts: 640 GB.
 _UPLOAD: Final = TransferConfig(
     use_threads=False, multipart_threshold=64 * _MIB, multipart_chunksize=64 * _MIB
+)
+# S3 copies up to 5 GB in one step.
+_COPY: Final = TransferConfig(
+    use_threads=False, multipart_threshold=5 * 10**9, multipart_chunksize=512 * _MIB
 )
 # Statuses by which S3 says that nothing readable lies under a key: never was, delete marker, no such version.
 _NOTHING_THERE: Final = frozenset({404, 405})
@@ -165,6 +170,82 @@ class Bucket:
         """Remove the object (in a versioned bucket: put a delete marker on it). Absence is no error."""
         self.client.delete_object(Bucket=self.name, Key=key)
 
+    @remote(BucketUnavailable)
+    def delete_exactly(self, key: str, etag: str) -> str | None:
+        """Remove the object if it still has this ETag. Returns the version of the delete marker put on it.
+
+        Raises ObjectChanged if another object lies there. None: the bucket keeps no versions, it is gone.
+        """
+        try:
+            answer = self.client.delete_object(Bucket=self.name, Key=key, IfMatch=f'"{etag}"')
+        except ClientError as exc:
+            _raise_if_other(exc, key)
+            raise
+        marker = answer.get("VersionId") if answer.get("DeleteMarker") else None
+        return None if marker == "null" else marker  # where versioning is suspended nothing is left below it
+
+    @remote(BucketUnavailable)
+    def delete_marker(self, key: str) -> str | None:
+        """The version of the delete marker that lies under the key now; None if there is none."""
+        try:
+            self.client.head_object(Bucket=self.name, Key=key)
+        except ClientError as exc:
+            if http_status(exc) not in _NOTHING_THERE:
+                raise
+            told = exc.response["ResponseMetadata"]["HTTPHeaders"]
+            return told.get("x-amz-version-id") if told.get("x-amz-delete-marker") == "true" else None
+        return None
+
+    @remote(BucketUnavailable)
+    def undelete(self, key: str, marker: str) -> None:
+        """Remove a delete marker: what lay there before lies there again."""
+        self.client.delete_object(Bucket=self.name, Key=key, VersionId=marker)
+
+    @remote(BucketUnavailable)
+    def keeps_versions(self) -> bool:
+        """Whether what is deleted can be brought back."""
+        return self.client.get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled"
+
+    @remote(BucketUnavailable)
+    def tags(self, key: str) -> dict[str, str]:
+        """Raises ObjectGone if nothing lies there."""
+        try:
+            answer = self.client.get_object_tagging(Bucket=self.name, Key=key)
+        except ClientError as exc:
+            _raise_if_other(exc, key)
+            raise
+        return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
+
+    @remote(BucketUnavailable)
+    def set_tags(self, key: str, tags: dict[str, str]) -> None:
+        """Replace all tags of the object. Raises ObjectGone if nothing lies there."""
+        wanted: list[TagTypeDef] = [{"Key": name, "Value": value} for name, value in tags.items()]
+        try:
+            self.client.put_object_tagging(Bucket=self.name, Key=key, Tagging={"TagSet": wanted})
+        except ClientError as exc:
+            _raise_if_other(exc, key)
+            raise
+
+    @remote(BucketUnavailable)
+    def copy(self, key: str, target: str, etag: str) -> None:
+        """Copy an object of this ETag, with its tags and metadata, to another key of the bucket.
+
+        Raises ObjectGone or ObjectChanged. Above 5 GB it is copied in parts.
+        """
+        source: CopySourceTypeDef = {"Bucket": self.name, "Key": key}
+        pinned: dict[str, Any] = {"CopySourceIfMatch": f'"{etag}"'}
+        try:
+            head = self.client.head_object(Bucket=self.name, Key=key)
+            if head["ContentLength"] > _COPY.multipart_threshold:  # parts bring neither along
+                pinned |= {"Metadata": head["Metadata"], "ContentType": head["ContentType"]}
+            with _Transfers(self.client, _COPY, executor_cls=NonThreadedExecutor) as transfers:
+                transfers.copy(source, self.name, target, pinned).result()
+            if head["ContentLength"] > _COPY.multipart_threshold:
+                self.set_tags(target, self.tags(key))
+        except FOREIGN_ERRORS as exc:
+            _raise_if_other(exc, key)
+            raise
+
     def signed_url(self, key: str, expires_s: int = SIGNED_S) -> str:
         """An address by which a browser may read the object for `expires_s` seconds; whoever has it may.
 
@@ -244,12 +325,12 @@ class _ResumingSink:
 
 
 def _raise_if_other(exc: BaseException, key: str) -> None:
-    """Raise ObjectGone or ObjectChanged if that is what a failed download says."""
+    """Raise ObjectGone or ObjectChanged if that is what a failed call says."""
     # s3transfer wraps a failed precondition, without naming its cause.
     code = error_code(exc) or error_code(exc.__context__ or exc)
-    if code in ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed"):
+    if code in ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "404"):
         raise ObjectGone(f"{key!r} is gone") from exc
-    if code == "PreconditionFailed":
+    if code in ("PreconditionFailed", "412"):
         raise ObjectChanged(f"{key!r} was overwritten") from exc
 
 

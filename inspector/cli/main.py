@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "up": "services",
     "put": "put",
     "status": "status",
+    "review": "review",
     "scan": "scan",
     "demo": "demo",
     "bootstrap": "services",
@@ -63,6 +64,7 @@ def main(ctx: click.Context) -> None:
       inspector up                      everything on this machine, no Docker needed
       inspector put holiday.mp4 --wait  drop a video, and wait for the answer
       inspector status holiday.mp4      which videos share material with it, and which seconds
+      inspector review list             what is undecided, and which copy to keep
       inspector scan ~/Videos           duplicates among local files, no S3 needed
 
     Settings come from the environment (INSPECTOR_…, DATABASE_URL, AWS_ENDPOINT_URL) or a .env file; the

@@ -6,7 +6,7 @@ Judged when results are read, because it changes with every video that comes: sc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from inspector.model import Match, Verdict
@@ -27,24 +27,45 @@ class Kin(NamedTuple):
     verdict: Verdict
 
 
+class Ruling(NamedTuple):
+    """What a person said of a stretch of a content: it is common, or it is not, however many share it."""
+
+    start_s: float
+    end_s: float
+    common: bool
+
+
+class Stretch(NamedTuple):
+    """A stretch of a content that all these others share."""
+
+    start_s: float
+    end_s: float
+    others: frozenset[int]
+
+
 def find_common(
-    content_id: int, found: Sequence[tuple[int, Match]], kin: Iterable[Kin], *, least: int
+    content_id: int,
+    found: Sequence[tuple[int, Match]],
+    kin: Iterable[Kin],
+    *,
+    least: int,
+    rulings: Sequence[Ruling] = (),
 ) -> frozenset[int]:
     """The other contents that share only common material with this one.
 
     found: (the other content, the match as seen from this one).  kin: who of all of them is related.
     least: so many unrelated groups of contents must share each segment. Only partial matches can be common:
-    who holds all of another shares that, however many do.
+    who holds all of another shares that, however many do.  rulings: they count for more than counting.
     """
     partial = [(other, match) for other, match in found if match.verdict is Verdict.PARTIAL]
-    if len(found) < least or not partial:
+    if (len(found) < least and not rulings) or not partial:
         return frozenset()
     group = _group({content_id, *(other for other, _ in found)}, kin)
     spans: dict[int, list[Span]] = defaultdict(list)
     for other, match in found:
         if group[other] != group[content_id]:
             spans[group[other]] += [(s.a_start_s, s.a_end_s) for s in match.segments]
-    shared = _Shared(spans.values(), least)
+    shared = _Shared(spans.values(), least, rulings)
     return frozenset(
         other
         for other, match in partial
@@ -52,15 +73,75 @@ def find_common(
     )
 
 
-class _Shared:
-    """Counts who covers a stretch; remembers it for stretches that are nearly the same."""
+def find_stretches(
+    content_id: int, found: Sequence[tuple[int, Match]], kin: Iterable[Kin], *, least: int
+) -> list[Stretch]:
+    """The stretches of a content that so many unrelated groups of contents share, the most shared first.
 
-    def __init__(self, groups: Collection[Sequence[Span]], least: int) -> None:
+    found: as for `find_common`. Of stretches that overlap by half, the one that more share is taken.
+    """
+    group = _group({content_id, *(other for other, _ in found)}, kin)
+    partial = [(o, m) for o, m in found if m.verdict is Verdict.PARTIAL and group[o] != group[content_id]]
+    places: dict[tuple[int, int], Span] = {}
+    for _, match in partial:
+        for s in match.segments:
+            place = round(s.a_start_s / ROUNDED_S), round(s.a_end_s / ROUNDED_S)
+            places.setdefault(place, (s.a_start_s, s.a_end_s))
+    stretches = (Stretch(*span, _covering(span, partial)) for span in places.values())
+    many = [s for s in stretches if len({group[other] for other in s.others}) >= least]
+    taken: list[Stretch] = []
+    for stretch in sorted(many, key=lambda s: (-len(s.others), s.start_s - s.end_s, s.start_s)):
+        half_s = (stretch.end_s - stretch.start_s) / 2
+        if all(_overlap_s(stretch, each) < half_s for each in taken):
+            taken.append(stretch)
+    return taken
+
+
+def carry(ruling: Ruling, match: Match) -> Iterator[Ruling]:
+    """Where a stretch of the other content lies in this one, if a segment holds most of it.
+
+    match: as seen from this one.
+    """
+    wanted = MOST_OF_IT * (ruling.end_s - ruling.start_s)
+    for s in match.segments:
+        start_s, end_s = max(s.b_start_s, ruling.start_s), min(s.b_end_s, ruling.end_s)
+        if end_s - start_s >= wanted:
+            yield Ruling(
+                s.a_start_s + (start_s - s.b_start_s) / s.speed,
+                s.a_start_s + (end_s - s.b_start_s) / s.speed,
+                ruling.common,
+            )
+
+
+def _covering(span: Span, found: Iterable[tuple[int, Match]]) -> frozenset[int]:
+    """Who shares most of this stretch."""
+    wanted = MOST_OF_IT * (span[1] - span[0])
+    return frozenset(
+        other
+        for other, match in found
+        if _covered_s(((s.a_start_s, s.a_end_s) for s in match.segments), *span) >= wanted
+    )
+
+
+def _overlap_s(one: Stretch, other: Stretch) -> float:
+    return min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
+
+
+class _Shared:
+    """Counts who covers a stretch, where nobody ruled; remembers it for those that are nearly the same."""
+
+    def __init__(
+        self, groups: Collection[Sequence[Span]], least: int, rulings: Sequence[Ruling] = ()
+    ) -> None:
         self._groups = groups
         self._least = least
+        self._rulings = rulings
         self._known: dict[tuple[int, int], bool] = {}
 
     def by_many(self, start_s: float, end_s: float) -> bool:
+        for ruling in self._rulings:
+            if _covered_s([(ruling.start_s, ruling.end_s)], start_s, end_s) >= MOST_OF_IT * (end_s - start_s):
+                return ruling.common
         place = round(start_s / ROUNDED_S), round(end_s / ROUNDED_S)
         if place not in self._known:
             wanted = MOST_OF_IT * (end_s - start_s)

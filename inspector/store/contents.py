@@ -21,7 +21,7 @@ _TIMES: Final = ("frame_times_s", "sound_times_s")
 _SHARES: Final = ("frame_novelty", "sound_weight")
 _HASHES: Final = ("frame_hashes", "motion_hashes", "sound_hashes", "view_hashes", "view_motion")
 _COUNTS: Final = ("view_frames", "view_kinds")
-_media_type: Final = TypeAdapter(MediaInfo)
+media_type: Final = TypeAdapter(MediaInfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +118,24 @@ def mark_searched(tx: Session, content_id: int) -> None:
 
 
 def touch_neighbours(tx: Session, content_id: int) -> None:
-    """Give the content, and all it matches, a new revision: what is shown of them has changed.
+    """Give the content, and all it matches, a new revision: what is shown of them has changed."""
+    touch(tx, neighbours(tx, content_id))
 
-    The rows are locked in the order of their ids, so that two transactions never wait for each other.
-    """
+
+def neighbours(tx: Session, content_id: int) -> set[int]:
+    """The content and all it matches."""
     pairs = select(MatchRow.content_a, MatchRow.content_b).where(
         or_(MatchRow.content_a == content_id, MatchRow.content_b == content_id)
     )
-    ids = sorted({content_id}.union(*(tuple(pair) for pair in tx.execute(pairs))))
+    return {content_id}.union(*(tuple(pair) for pair in tx.execute(pairs)))
+
+
+def touch(tx: Session, content_ids: Collection[int]) -> None:
+    """Give these contents a new revision. Once in a transaction, with all that it changes:
+
+    the rows are locked in the order of their ids, so that two transactions never wait for each other.
+    """
+    ids = sorted(content_ids)
     tx.execute(
         select(ContentRow.id)
         .where(ContentRow.id.in_(ids))
@@ -142,7 +152,7 @@ def forget(tx: Session, content_id: int) -> None:
 
 
 def media_of(row: ContentRow) -> MediaInfo:
-    return _media_type.validate_python(row.media)
+    return media_type.validate_python(row.media)
 
 
 def pack(seen: Fingerprint) -> bytes:

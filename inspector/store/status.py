@@ -9,10 +9,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, BigInteger, Double, Row, Select, any_, bindparam, func, or_, select
-from sqlalchemy.orm import Session, aliased, defer
+from sqlalchemy import ARRAY, BigInteger, Double, Row, Select, any_, bindparam, func, select
+from sqlalchemy.orm import Session, defer
 
 from inspector.model import (
+    Decision,
     DuplicateStatus,
     LoggedChange,
     LoggedChanges,
@@ -24,11 +25,11 @@ from inspector.model import (
     WorkerStatus,
     identical_match,
 )
-from inspector.store.common import Kin, find_common
 from inspector.store.contents import media_of
 from inspector.store.database import Database
-from inspector.store.matches import match_of
-from inspector.store.tables import ChangeRow, ContentRow, MatchRow, SweepRow, VideoRow, WorkerRow
+from inspector.store.decisions import Ids, decided_about, pair_of
+from inspector.store.stretches import Found, label_common, matches_of
+from inspector.store.tables import ChangeRow, ContentRow, SweepRow, VideoRow, WorkerRow
 
 MOST_DUPLICATES: Final = 100  # of either kind shown of one video, the surest first
 
@@ -117,11 +118,12 @@ class StatusReader:
         with self._db.begin() as tx:
             rows = [(video, content) for video, content in tx.execute(query)]
             shown = [content.id for video, content in rows if content is not None and _has_results(video)]
-            found = _matches_of(tx, shown, self._min_score)
-            _label_common(tx, found, self._common_from)
+            found = matches_of(tx, shown, self._min_score)
+            label_common(tx, found, self._common_from)
+            decided = decided_about(tx, shown)
             named = _names_of(tx, {*shown, *(other for pairs in found.values() for other, _ in pairs)})
         return [
-            _status(video, content, _shares(video, content, found, named) if content else ())
+            _status(video, content, _shares(video, content, found, named, decided) if content else ())
             for video, content in rows
         ]
 
@@ -137,24 +139,6 @@ def _has_results(video: VideoRow) -> bool:
     return video.state == State.DONE
 
 
-def _matches_of(tx: Session, content_ids: list[int], least: float) -> dict[int, list[tuple[int, Match]]]:
-    """The matches of each content: (the other content, the match as seen from this one)."""
-    found: dict[int, list[tuple[int, Match]]] = defaultdict(list)
-    if not content_ids:
-        return found
-    wanted = set(content_ids)
-    query = select(MatchRow).where(
-        or_(MatchRow.content_a.in_(wanted), MatchRow.content_b.in_(wanted)), MatchRow.score >= least
-    )
-    for row in tx.scalars(query):
-        match = match_of(row)
-        if row.content_a in wanted:
-            found[row.content_a].append((row.content_b, match))
-        if row.content_b in wanted:
-            found[row.content_b].append((row.content_a, match.flipped()))
-    return found
-
-
 def _names_of(tx: Session, content_ids: set[int]) -> Named:
     """The inspected videos that name each content."""
     named: Named = defaultdict(list)
@@ -167,52 +151,28 @@ def _names_of(tx: Session, content_ids: set[int]) -> Named:
     return named
 
 
-def _label_common(tx: Session, found: dict[int, list[tuple[int, Match]]], least: int) -> None:
-    """Give the verdict `common` to the matches that deserve it."""
-    kin = _kin(
-        tx, {other for pairs in found.values() if len(pairs) >= least for other, _ in pairs} | set(found)
-    )
-    for content_id, pairs in found.items():
-        common = find_common(content_id, pairs, kin, least=least)
-        found[content_id] = [
-            (other, replace(match, verdict=Verdict.COMMON) if other in common else match)
-            for other, match in pairs
-        ]
-
-
-def _kin(tx: Session, content_ids: set[int]) -> list[Kin]:
-    """Who of these holds whom."""
-    a, b = aliased(ContentRow), aliased(ContentRow)
-    query = (
-        select(MatchRow.content_a, MatchRow.content_b, MatchRow.verdict, a.duration_s >= b.duration_s)
-        .join(a, a.id == MatchRow.content_a)
-        .join(b, b.id == MatchRow.content_b)
-        .where(MatchRow.content_a.in_(content_ids), MatchRow.content_b.in_(content_ids))
-        .where(MatchRow.verdict != Verdict.PARTIAL)
-    )
-    return [
-        Kin(*((one, other) if first_is_longer else (other, one)), Verdict(verdict))
-        for one, other, verdict, first_is_longer in tx.execute(query)
-    ]
-
-
 def _shares(
-    video: VideoRow, content: ContentRow, found: dict[int, list[tuple[int, Match]]], named: Named
+    video: VideoRow, content: ContentRow, found: Found, named: Named, decided: dict[Ids, Decision]
 ) -> tuple[DuplicateStatus, ...]:
     if not _has_results(video):
         return ()
     same = (content.id, identical_match(content.duration_s))
     pairs = [
-        (other, match)
+        (other, _as_decided(match, decision), decision)
         for content_id, match in [same, *found.get(content.id, [])]
+        for decision in [decided.get(pair_of(content.id, content_id))]
         for other in named.get(content_id, [])
         if other.id != video.id
     ]
     pairs.sort(key=lambda pair: (-pair[1].score, pair[0].id))
-    return tuple(_duplicate(other, match) for other, match in pairs)
+    return tuple(_duplicate(*each) for each in pairs)
 
 
-def _duplicate(other: Row[*tuple[Any, ...]], match: Match) -> DuplicateStatus:
+def _as_decided(match: Match, decision: Decision | None) -> Match:
+    return replace(match, verdict=Verdict.COMMON) if decision is Decision.COMMON else match
+
+
+def _duplicate(other: Row[*tuple[Any, ...]], match: Match, decision: Decision | None) -> DuplicateStatus:
     return DuplicateStatus(
         video_id=other.id,
         bucket=other.bucket,
@@ -222,10 +182,14 @@ def _duplicate(other: Row[*tuple[Any, ...]], match: Match) -> DuplicateStatus:
         speed=match.speed,
         segments=match.segments,
         evidence=match.evidence,
+        decision=decision,
     )
 
 
-def _status(video: VideoRow, content: ContentRow | None, shares: Sequence[DuplicateStatus]) -> VideoStatus:
+def _status(
+    video: VideoRow, content: ContentRow | None, all_shares: Sequence[DuplicateStatus]
+) -> VideoStatus:
+    shares = [each for each in all_shares if each.decision is not Decision.NOT_A_MATCH]
     return VideoStatus(
         video_id=video.id,
         content_id=video.content_id,
@@ -245,6 +209,7 @@ def _status(video: VideoRow, content: ContentRow | None, shares: Sequence[Duplic
         scene_cuts=tuple(content.cuts_s) if content else (),
         duplicates=_foremost(each for each in shares if each.verdict is not Verdict.COMMON),
         common=_foremost(each for each in shares if each.verdict is Verdict.COMMON),
+        dismissed=_foremost(each for each in all_shares if each.decision is Decision.NOT_A_MATCH),
         created_at=video.created_at,
         queued_at=video.queued_at,
         started_at=video.started_at,

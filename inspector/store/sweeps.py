@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from inspector.store.database import Database, translated
+from inspector.store.database import Database
+from inspector.store.locks import only_one
 from inspector.store.tables import SweepRow, VideoRow
-
-_LOOK_AGAIN_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +32,10 @@ class SweepState:
 def only_sweeper(db: Database, bucket: str, *, wait_s: float = 0.0) -> Iterator[bool]:
     """Whether this is the one process that may sweep the bucket; so for the length of the block.
 
-    The lock belongs to a connection of its own, outside of any transaction: a slice may take its time.
     wait_s: how long to wait for another process to finish its slice.
     """
-    lock = func.hashtextextended(f"sweep:{bucket}", 0)
-    deadline = time.monotonic() + wait_s
-    with translated(), db.engine.connect() as plain:
-        connection = plain.execution_options(isolation_level="AUTOCOMMIT")
-        while not (mine := bool(connection.scalar(select(func.pg_try_advisory_lock(lock))))):
-            if time.monotonic() >= deadline:
-                break
-            time.sleep(_LOOK_AGAIN_S)
-        try:
-            yield mine
-        finally:
-            if mine:
-                connection.scalar(select(func.pg_advisory_unlock(lock)))
+    with only_one(db, f"sweep:{bucket}", wait_s=wait_s) as mine:
+        yield mine
 
 
 def load(tx: Session, bucket: str, *, interval_s: float) -> SweepState:

@@ -11,7 +11,7 @@ from inspector.aws.bucket import Bucket, ListPage
 from inspector.errors import ObjectForbidden, SweepBusy
 from inspector.metrics import SWEEPS
 from inspector.settings import Settings
-from inspector.store import Database, sweeps, videos
+from inspector.store import Database, grouping, sweeps, videos
 from inspector.store.sweeps import SweepState
 from inspector.store.videos import KnownVideo
 from inspector.worker.ingest import Ingest, same_object
@@ -107,6 +107,7 @@ class Sweep:
         with self._db.begin() as tx:
             sweeps.finish(tx, self._bucket.name, blocked=blocked)
         SWEEPS.labels("blocked" if blocked else "complete").inc()
+        grouping.refresh(self._db, grouping.Rules(self._settings.min_score, self._settings.common_from))
 
     def _load(self) -> SweepState:
         with self._db.begin() as tx:

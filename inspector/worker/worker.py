@@ -26,6 +26,7 @@ from inspector.aws.breaker import BreakerState
 from inspector.aws.bucket import Bucket
 from inspector.aws.queue import Queue
 from inspector.aws.uploads import Uploads
+from inspector.media import sandbox_status
 from inspector.settings import Settings
 from inspector.store import Database
 from inspector.store.listen import JobListener
@@ -103,9 +104,14 @@ class Worker:
         ]
 
     def run(self) -> int:
-        """Work until SIGTERM or SIGINT. Returns the exit code: 1 if a thread died."""
+        """Work until SIGTERM or SIGINT. Returns the exit code: 1 if a thread died.
+
+        Raises ConfigError if a sandbox is demanded that does not work here.
+        """
         stop_on_signals(self._asked)
+        sandbox = sandbox_status(self._settings)
         log.info("worker_started", worker=self._heartbeat.worker_id)
+        log.info("sandbox", kind=sandbox.kind, why=sandbox.why, processes_limited=sandbox.processes_limited)
         remove_orphans(self._settings.scratch)
         for loop in self._loops:
             loop.start()

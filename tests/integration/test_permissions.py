@@ -21,6 +21,8 @@ from inspector.aws import Bucket, make_signer
 from inspector.aws.publish import Tags
 from inspector.aws.uploads import Uploads
 from inspector.errors import BucketUnavailable, Unavailable
+from inspector.ops.actions import Actions
+from inspector.review.actions import ActionKind
 from inspector.settings import Settings
 from inspector.store import Database
 from inspector.store.listen import ChangeListener
@@ -30,6 +32,7 @@ from inspector.wiring.bootstrap import run_bootstrap
 from inspector.worker.consumer import Consumer
 from inspector.worker.sweep import Sweep
 from tests.integration.test_inspection import House
+from tests.integration.test_review_actions import Stockroom
 from tests.services import ROOT, Endpoint, Places, places_at, wait_until
 
 BUCKET_ARN: Final = "arn:aws:s3:::videos"
@@ -48,10 +51,16 @@ ACTIONS: Final = {
     "PutBucketCors": "s3:PutBucketCORS",
     "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
     "PutBucketNotificationConfiguration": "s3:PutBucketNotification",
+    "CopyObject": "s3:PutObject",
     "DeleteMessageBatch": "sqs:DeleteMessage",
     "ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
 }
-OF_VERSIONS: Final = {"s3:GetObject": "s3:GetObjectVersion"}
+OF_VERSIONS: Final = {
+    "s3:GetObject": "s3:GetObjectVersion",
+    "s3:DeleteObject": "s3:DeleteObjectVersion",
+}
+#: What a copy asks of its source besides, for the object and its tags, and of its target for the tags.
+BY_A_COPY: Final = ("s3:GetObject", "s3:GetObjectTagging"), ("s3:PutObjectTagging",)
 
 Call = tuple[str, str]  # action, ARN
 
@@ -73,6 +82,10 @@ class Recorder:
         if params.get("VersionId"):
             action = OF_VERSIONS[action]
         self.calls.add((action, self._arn(params)))
+        if model.name == "CopyObject":
+            of_source, of_target = BY_A_COPY
+            self.calls |= {(each, self._arn(params["CopySource"])) for each in of_source}
+            self.calls |= {(each, self._arn(params)) for each in of_target}
 
     def _arn(self, params: dict[str, Any]) -> str:
         if "Bucket" in params:
@@ -200,10 +213,27 @@ def test_publishing_is_permitted_what_it_does_and_no_more(places: Places, databa
     assert {action for action, _ in recorder.calls} == {action for action, _ in grants("publish")}
 
 
+def test_a_reviewer_is_permitted_what_they_do_and_no_more(places: Places, database: Database) -> None:
+    assert run_bootstrap(places.settings).ok
+    recorder = Recorder(others(places))
+    room = Stockroom(places, database)
+    room.keep_versions()
+    room.duplicates("a.mp4", "b.mp4")
+    actions = Actions(database, recorder.places.bucket)
+    for kind in ActionKind:
+        plan = actions.plan(kind, prefix="trash/")
+        (done,) = actions.apply(plan, actor="ann")
+        assert done.action is not None
+        assert [each.error for each in actions.undo([done.action.id], actor="ann")] == [None]
+    judge("reviewer", recorder.calls)
+
+
 def test_policies_name_what_the_settings_name_by_default() -> None:
     defaults = Settings(_env_file=None)  # type: ignore[call-arg]
     resources = {
-        resource.split("/")[0] for role in ("web", "worker", "bootstrap") for _, resource in grants(role)
+        resource.split("/")[0]
+        for role in ("web", "worker", "bootstrap", "reviewer")
+        for _, resource in grants(role)
     }
     assert resources == {
         f"arn:aws:s3:::{defaults.bucket}",

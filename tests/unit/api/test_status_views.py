@@ -106,6 +106,7 @@ def test_the_document_says_everything_in_the_words_of_the_documentation(
                 "key": "b/é?.mp4",
                 "bucket": "videos",
                 "verdict": "partial",
+                "decision": None,
                 "score": 0.876543,
                 "speed": 1.04,
                 "segments": [

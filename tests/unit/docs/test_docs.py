@@ -81,6 +81,8 @@ def settings_table() -> str:
 def _default(value: object) -> str:
     if value is None or value == () or value == "":
         return ""
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return f"`{text}`"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.model import Evidence, Match, Segment, Verdict
-from inspector.store.common import Kin, find_common
+from inspector.store.common import Kin, Ruling, Stretch, carry, find_common, find_stretches
 
 INTRO = (0.0, 10.0)
 LEAST = 3
@@ -58,3 +58,30 @@ def test_a_jingle_does_not_relate_the_videos_it_is_in() -> None:
 def test_what_is_contained_whole_is_never_common() -> None:
     found = [(other, match(INTRO, verdict=Verdict.CONTAINED)) for other in range(2, 9)]
     assert find_common(1, found, [], least=LEAST) == frozenset()
+
+
+def test_what_a_person_ruled_counts_for_more_than_counting() -> None:
+    few = [(2, match(INTRO))]
+    assert find_common(1, few, [], least=LEAST, rulings=[Ruling(*INTRO, common=True)]) == {2}
+    many = [(other, match(INTRO)) for other in (2, 3, 4)]
+    assert find_common(1, many, [], least=LEAST, rulings=[Ruling(*INTRO, common=False)]) == frozenset()
+    elsewhere = [Ruling(50.0, 60.0, common=False)]
+    assert find_common(1, many, [], least=LEAST, rulings=elsewhere) == {2, 3, 4}
+
+
+def test_a_ruling_is_carried_along_a_match_to_where_the_stretch_lies_there() -> None:
+    half_speed = Match((Segment(30.0, 50.0, 0.0, 10.0, 0.9),), 0.5, 0.9, Verdict.PARTIAL, Evidence())
+    (carried,) = carry(Ruling(2.0, 10.0, common=True), half_speed)
+    assert carried == Ruling(34.0, 50.0, common=True)
+    assert list(carry(Ruling(5.0, 20.0, common=True), half_speed)) == []
+
+
+def test_a_stretch_is_named_once_with_all_who_share_it() -> None:
+    found = [
+        (2, match(INTRO)),
+        (3, match((0.3, 9.8))),
+        (4, match(INTRO, (40.0, 50.0))),
+        (5, match((70.0, 80.0))),
+    ]
+    assert find_stretches(1, found, [], least=LEAST) == [Stretch(*INTRO, frozenset({2, 3, 4}))]
+    assert find_stretches(1, found, [Kin(2, 3, Verdict.DUPLICATE)], least=LEAST) == []

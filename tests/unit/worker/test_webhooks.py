@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -27,6 +27,18 @@ def endpoint(url: str) -> WebhookEndpoint:
     return WebhookEndpoint(url=url, secret=SecretStr(SECRET))
 
 
+def _is_whole(request: bytes) -> bool:
+    """A JSON document has arrived; or something that is no HTTP, which we do not understand anyway."""
+    return request.endswith(b"}") or not b"POST".startswith(request[:4])
+
+
+def _received(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65536)
+    except OSError:
+        return b""
+
+
 @contextmanager
 def answering(*pieces: bytes, hold: bool = False) -> Iterator[tuple[int, list[bytes]]]:
     """A server for one connection that sends these pieces; the port, and what it got. hold: it then waits."""
@@ -42,8 +54,8 @@ def answering(*pieces: bytes, hold: bool = False) -> Iterator[tuple[int, list[by
                 return
             with connection:
                 request = b""
-                while not request.endswith(b"}"):
-                    request += connection.recv(65536)
+                while not _is_whole(request) and (more := _received(connection)):
+                    request += more
                 got.append(request)
                 for piece in pieces:
                     connection.sendall(piece)
@@ -56,7 +68,8 @@ def answering(*pieces: bytes, hold: bool = False) -> Iterator[tuple[int, list[by
             yield server.getsockname()[1], got
         finally:
             done.set()
-            server.close()
+            with suppress(OSError):  # somebody has connected
+                server.shutdown(socket.SHUT_RDWR)  # wakes who waits for a connection
             thread.join()
 
 

@@ -12,8 +12,6 @@ branch_labels = None
 depends_on = None
 
 _REVISIONS = """
-CREATE SEQUENCE revisions;
-
 CREATE FUNCTION announce_video() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.revision := nextval('revisions');
@@ -29,8 +27,24 @@ CREATE FUNCTION announce_content() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.revision := nextval('revisions');
     PERFORM pg_notify('inspector_changes', 'content:' || NEW.id);
+    IF NEW.library = 0 THEN
+        INSERT INTO stale_groups (content_id) VALUES (NEW.id);
+    END IF;
     RETURN NEW;
 END $$;
+
+CREATE FUNCTION number_match() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.revision := nextval('revisions');
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER match_added BEFORE INSERT ON matches
+    FOR EACH ROW EXECUTE FUNCTION number_match();
+
+CREATE TRIGGER match_changed BEFORE UPDATE ON matches FOR EACH ROW
+    WHEN ((OLD.score, OLD.verdict, OLD.segments) IS DISTINCT FROM (NEW.score, NEW.verdict, NEW.segments))
+    EXECUTE FUNCTION number_match();
 
 CREATE TRIGGER video_added BEFORE INSERT ON videos
     FOR EACH ROW EXECUTE FUNCTION announce_video();
@@ -125,6 +139,7 @@ CREATE TRIGGER video_ended AFTER UPDATE OF state ON videos FOR EACH ROW
 
 
 def upgrade() -> None:
+    op.execute("CREATE SEQUENCE revisions")
     op.create_table(
         "contents",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -163,9 +178,9 @@ def upgrade() -> None:
     op.create_index(
         "landmarks_token",
         "landmarks",
-        ["token"],
+        ["token", "checked"],
         unique=False,
-        postgresql_include=["content_id", "time_ms", "checked"],
+        postgresql_include=["content_id", "time_ms"],
     )
     op.create_table(
         "idempotency",
@@ -269,6 +284,7 @@ def upgrade() -> None:
         sa.Column("segments", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("evidence", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("revision", sa.BigInteger(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["content_a"], ["contents.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["content_b"], ["contents.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("content_a", "content_b"),
@@ -281,6 +297,9 @@ def upgrade() -> None:
             unique=False,
             postgresql_include=[theirs],
         )
+    op.create_index(
+        "matches_surest", "matches", ["verdict", sa.literal_column("score DESC"), "content_a", "content_b"]
+    )
     op.create_table(
         "videos",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -349,6 +368,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'failed' AND NOT dead_lettered"),
     )
+    _upgrade_reviews()
     op.create_table(
         "changes",
         sa.Column("position", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -370,6 +390,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _downgrade_reviews()
     op.drop_table("checkpoints")
     op.drop_index(
         "videos_undelivered",
@@ -387,6 +408,7 @@ def downgrade() -> None:
     op.drop_table("videos")
     op.drop_index("matches_content_b", table_name="matches", postgresql_include=["content_a"])
     op.drop_index("matches_content_a", table_name="matches", postgresql_include=["content_b"])
+    op.drop_index("matches_surest", table_name="matches")
     op.drop_table("matches")
     op.drop_table("workers")
     op.drop_table("sweeps")
@@ -400,7 +422,7 @@ def downgrade() -> None:
     op.drop_index(
         "landmarks_token",
         table_name="landmarks",
-        postgresql_include=["content_id", "time_ms", "checked"],
+        postgresql_include=["content_id", "time_ms"],
     )
     op.drop_index("landmarks_content", table_name="landmarks")
     op.drop_table("landmarks")
@@ -408,7 +430,193 @@ def downgrade() -> None:
     op.drop_table("contents")
     op.drop_table("changes")
     op.execute(
-        "DROP FUNCTION announce_video, announce_content, forget_checkpoints, log_video, log_content, "
-        "lock_changes, trim_changes, record_outcome"
+        "DROP FUNCTION announce_video, announce_content, number_match, forget_checkpoints, log_video, "
+        "log_content, lock_changes, trim_changes, record_outcome"
     )
     op.execute("DROP SEQUENCE revisions")
+
+
+def _upgrade_reviews() -> None:
+    op.create_table(
+        "decisions",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("sha256_a", sa.LargeBinary(), nullable=False),
+        sa.Column("sha256_b", sa.LargeBinary(), nullable=False),
+        sa.Column("start_ms", sa.Integer(), server_default=sa.text("-1"), nullable=False),
+        sa.Column("end_ms", sa.Integer(), server_default=sa.text("-1"), nullable=False),
+        sa.Column("keep_sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("keep_key", sa.Text(), nullable=True),
+        sa.Column("made_on", sa.BigInteger(), nullable=True),
+        sa.Column("undoes", sa.BigInteger(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("made_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column(
+            "revision", sa.BigInteger(), server_default=sa.text("nextval('revisions')"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["undoes"],
+            ["decisions.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("decisions_number", "decisions", ["number"], unique=False)
+    op.create_index(
+        "decisions_subject", "decisions", ["sha256_a", "sha256_b", "start_ms", "end_ms", "id"], unique=False
+    )
+    op.create_index(
+        "decisions_undone",
+        "decisions",
+        ["undoes"],
+        unique=True,
+        postgresql_where=sa.text("undoes IS NOT NULL"),
+    )
+    op.create_table(
+        "groupings", sa.Column("made_by", sa.Text(), nullable=False), sa.PrimaryKeyConstraint("made_by")
+    )
+    op.create_table(
+        "groups",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("undecided", sa.Boolean(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "groups_surest",
+        "groups",
+        [sa.literal_column("score DESC"), "id"],
+        unique=False,
+        postgresql_where=sa.text("size > 0"),
+    )
+    op.create_index(
+        "groups_undecided",
+        "groups",
+        [sa.literal_column("score DESC"), "id"],
+        unique=False,
+        postgresql_where=sa.text("undecided AND size > 0"),
+    )
+    op.create_table(
+        "stale_groups",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("content_id", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "actions",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("run", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.BigInteger(), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("version_id", sa.Text(), nullable=True),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("keeper_key", sa.Text(), nullable=False),
+        sa.Column("keeper_etag", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=True),
+        sa.Column("before", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("after", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("undone_by", sa.Text(), nullable=True),
+        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["decision_id"],
+            ["decisions.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("actions_decision", "actions", ["decision_id"], unique=False)
+    op.create_index(
+        "actions_in_work",
+        "actions",
+        ["bucket", "key"],
+        unique=True,
+        postgresql_where=sa.text("state IN ('started', 'undoing')"),
+    )
+    op.create_index("actions_run", "actions", ["run"], unique=False)
+    op.create_table(
+        "common_stretches",
+        sa.Column("content_id", sa.BigInteger(), nullable=False),
+        sa.Column("start_ms", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("end_ms", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("shared_by", sa.Integer(), nullable=False),
+        sa.Column(
+            "revision", sa.BigInteger(), server_default=sa.text("nextval('revisions')"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(["content_id"], ["contents.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("content_id", "start_ms", "end_ms"),
+    )
+    op.create_index(
+        "common_stretches_most",
+        "common_stretches",
+        [sa.literal_column("shared_by DESC"), "content_id", "start_ms", "end_ms"],
+        unique=False,
+    )
+    op.create_table(
+        "group_members",
+        sa.Column("group_id", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("content_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["group_id"], ["groups.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("group_id", "since", "content_id"),
+    )
+    op.create_index(
+        "group_members_content",
+        "group_members",
+        ["content_id"],
+        unique=False,
+        postgresql_where=sa.text("until IS NULL"),
+    )
+    op.create_table(
+        "standing_decisions",
+        sa.Column("sha256_a", sa.LargeBinary(), nullable=False),
+        sa.Column("sha256_b", sa.LargeBinary(), nullable=False),
+        sa.Column("start_ms", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("end_ms", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("decision_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["decision_id"],
+            ["decisions.id"],
+        ),
+        sa.PrimaryKeyConstraint("sha256_a", "sha256_b", "start_ms", "end_ms"),
+    )
+    op.create_index("standing_decisions_b", "standing_decisions", ["sha256_b"], unique=False)
+
+
+def _downgrade_reviews() -> None:
+    op.drop_index("standing_decisions_b", table_name="standing_decisions")
+    op.drop_table("standing_decisions")
+    op.drop_index(
+        "group_members_content", table_name="group_members", postgresql_where=sa.text("until IS NULL")
+    )
+    op.drop_table("group_members")
+    op.drop_index("common_stretches_most", table_name="common_stretches")
+    op.drop_table("common_stretches")
+    op.drop_index("actions_run", table_name="actions")
+    op.drop_index(
+        "actions_in_work", table_name="actions", postgresql_where=sa.text("state IN ('started', 'undoing')")
+    )
+    op.drop_index("actions_decision", table_name="actions")
+    op.drop_table("actions")
+    op.drop_table("stale_groups")
+    op.drop_index("groups_undecided", table_name="groups", postgresql_where=sa.text("undecided AND size > 0"))
+    op.drop_index("groups_surest", table_name="groups", postgresql_where=sa.text("size > 0"))
+    op.drop_table("groups")
+    op.drop_table("groupings")
+    op.drop_index("decisions_undone", table_name="decisions", postgresql_where=sa.text("undoes IS NOT NULL"))
+    op.drop_index("decisions_subject", table_name="decisions")
+    op.drop_index("decisions_number", table_name="decisions")
+    op.drop_table("decisions")

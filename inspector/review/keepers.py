@@ -1,0 +1,106 @@
+"""Which copy is worth keeping: rules in an order that people set, and the reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from inspector.model import MediaInfo
+from inspector.settings import keeper_rule_name
+
+#: Codecs by what they make of a bit, the best first; whoever is not listed comes last.
+CODECS: Final = ("av1", "hevc", "vp9", "h264", "vp8", "mpeg4", "mpeg2video", "mjpeg")
+#: Bit rates and durations that differ by a smaller share are equal: containers and encoders round them.
+NEARLY: Final = {"bitrate": 0.1, "duration": 0.01}
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One object that may be kept."""
+
+    video_id: int
+    key: str
+    size_bytes: int
+    uploaded_at: datetime
+    duration_s: float
+    media: MediaInfo
+
+    @property
+    def bit_rate_bps(self) -> float:
+        """As declared; else the mean of the whole file."""
+        return self.media.bit_rate_bps or 8 * self.size_bytes / max(self.duration_s, 1e-3)
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """reason: why it, in words.  against: by video id, why it rather than this other one."""
+
+    copy: Copy
+    reason: str
+    against: dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """value: what is compared, the greater the better.  said: how a person calls it."""
+
+    value: Callable[[Copy], float]
+    said: Callable[[Copy], str]
+
+
+_RULES: Final = {
+    "resolution": _Rule(lambda c: c.media.width * c.media.height, lambda c: _size(c.media)),
+    "bitrate": _Rule(lambda c: c.bit_rate_bps, lambda c: _rate(c.bit_rate_bps)),
+    "duration": _Rule(lambda c: c.duration_s, lambda c: f"{c.duration_s:.1f} s"),
+    "codec": _Rule(lambda c: -_rank(c.media.video_codec), lambda c: c.media.video_codec),
+    "uploaded": _Rule(lambda c: -c.uploaded_at.timestamp(), lambda c: f"uploaded {c.uploaded_at:%F %T}"),
+    "size": _Rule(lambda c: c.size_bytes, lambda c: f"{c.size_bytes:,} bytes"),
+    "path": _Rule(lambda c: -len(c.key), lambda c: c.key),
+}  # fmt: skip
+
+
+def suggest_keeper(copies: Sequence[Copy], rules: Sequence[str]) -> Keeper:
+    """The copy to keep: each rule leaves those that are best by it, until one is left.
+
+    copies: at least one.  rules: as `INSPECTOR_KEEPER_RULES` names them; `-` before a name turns it round.
+    What no rule tells apart is decided by the keys in their order, so the answer depends on nothing else.
+    """
+    left = sorted(copies, key=lambda copy: copy.key)
+    fallen: list[tuple[Copy, str]] = []
+    for rule in rules:
+        best, others = _best(left, rule)
+        fallen += [(copy, rule) for copy in others]
+        left = best
+    keeper = left[0]
+    against = {copy.video_id: _words(keeper, copy, rule) for copy, rule in fallen}
+    against |= {copy.video_id: f"alike; first by name: {keeper.key}" for copy in left[1:]}
+    first = _words(keeper, *fallen[0]) if fallen else "all alike; first by name"
+    return Keeper(keeper, first if len(copies) > 1 else "the only copy", against)
+
+
+def _best(copies: list[Copy], rule: str) -> tuple[list[Copy], list[Copy]]:
+    """Those that are (nearly) as good as the best by this rule, and the others."""
+    name, sign = keeper_rule_name(rule), -1 if rule.startswith("-") else 1
+    values = [sign * _RULES[name].value(copy) for copy in copies]
+    least = max(values) - NEARLY.get(name, 0.0) * abs(max(values))
+    good = [copy for copy, value in zip(copies, values, strict=True) if value >= least]
+    return good, [copy for copy, value in zip(copies, values, strict=True) if value < least]
+
+
+def _words(keeper: Copy, other: Copy, rule: str) -> str:
+    said = _RULES[keeper_rule_name(rule)].said
+    return f"{said(keeper)} against {said(other)}"
+
+
+def _rank(codec: str) -> int:
+    return CODECS.index(codec) if codec in CODECS else len(CODECS)
+
+
+def _size(media: MediaInfo) -> str:
+    return f"{media.width}×{media.height}"
+
+
+def _rate(bit_rate_bps: float) -> str:
+    return f"{bit_rate_bps / 1e6:.2f} Mbit/s" if bit_rate_bps >= 1e6 else f"{bit_rate_bps / 1e3:.0f} kbit/s"
