@@ -20,7 +20,7 @@ help: ## Show this list
 # ---------------------------------------------------------------- use
 
 .PHONY: run
-run: .venv/.embedded ffmpeg ## Install what is missing and start everything; Ctrl-C stops it
+run: .venv/.embedded ffmpeg bubblewrap ## Install what is missing and start everything; Ctrl-C stops it
 	@exec $(BIN)/python infra/foreground $(BIN)/inspector up
 
 .PHONY: demo
@@ -30,7 +30,7 @@ demo: .venv/.embedded ffmpeg ## Start the stack, upload four short videos, show 
 # ---------------------------------------------------------------- develop
 
 .PHONY: test
-test: .venv/.dev .localstack ffmpeg chromium ## Run all tests, with real services; PYTEST_ARGS are handed on
+test: .venv/.dev .localstack ffmpeg chromium bubblewrap strace ## Run all tests, with real services; PYTEST_ARGS are handed on
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 SEED ?=
@@ -45,6 +45,11 @@ soak: .venv/.dev ffmpeg ## The same for an hour, or MINUTES=…
 	@$(BIN)/python -m pytest -q --hypothesis-profile=soak tests/integration/test_model.py
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) --videos 600 --faults $$(( $(MINUTES) * 33 ))
 
+FILES ?= 1000
+.PHONY: hostile
+hostile: .venv/.dev ffmpeg bubblewrap strace ## Look at hostile, broken and FILES=1000 mutated files, under strace; SEED=…
+	@$(BIN)/python -m tests.hostile --files $(FILES) $(if $(SEED),--seed $(SEED))
+
 .PHONY: check
 check: .venv/.dev ## Look for faults without running anything: style, types, layers, vulnerable packages
 	@$(BIN)/ruff check .
@@ -56,6 +61,11 @@ check: .venv/.dev ## Look for faults without running anything: style, types, lay
 .PHONY: fuzz
 fuzz: .venv/.fuzz ## Look for queue messages that the consumer does not survive; FUZZ_S says for how long
 	@$(BIN)/python -m tests.fuzz.messages -max_total_time=$(FUZZ_S) -artifact_prefix=build/
+
+EXAMPLES ?= 300
+.PHONY: fuzz-api
+fuzz-api: .venv/.dev ## Ask the API whatever its document permits, EXAMPLES times each operation
+	@INSPECTOR_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q --timeout=0 tests/integration/test_rest_schema.py
 
 .PHONY: fmt
 fmt: .venv/.dev ## Format the code and mend what can be mended
@@ -141,4 +151,13 @@ ffmpeg:
 
 .PHONY: chromium
 chromium:
-	@./infra/install-chromium
+	@./infra/install-package chromium chromium
+
+# What locks ffmpeg in. Where it cannot be installed the inspector does without, and says so.
+.PHONY: bubblewrap
+bubblewrap:
+	@./infra/install-package bwrap bubblewrap || true
+
+.PHONY: strace
+strace:
+	@./infra/install-package strace strace

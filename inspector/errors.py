@@ -58,6 +58,7 @@ class RejectReason(StrEnum):
     ZERO_DIMENSIONS = "zero_dimensions"
     TOO_LONG = "too_long"
     TOO_SHORT = "too_short"
+    TOO_DEMANDING = "too_demanding"
     UNREADABLE = "unreadable"
 
 
@@ -148,7 +149,13 @@ class ToolKilled(ToolFailed):
 
 
 class ToolTimeout(ToolFailed):
-    """The program took longer than its deadline."""
+    """The program took longer than its deadline. busy: it computed all the while, and did not just wait."""
+
+    def __init__(
+        self, message: str, *, returncode: int | None = None, stderr: str = "", busy: bool = False
+    ) -> None:
+        super().__init__(message, returncode=returncode, stderr=stderr)
+        self.busy = busy
 
 
 class ToolStalled(ToolTimeout):

@@ -23,9 +23,8 @@ _HIDDEN: Final = "***"
 
 def configure_logging(settings: Settings) -> None:
     """Send all logs to stderr, without any credential; standard output belongs to results."""
-    secrets = tuple(
-        value.get_secret_value() for value in (settings.token, settings.session_secret) if value is not None
-    )
+    hidden = (settings.token, settings.session_secret, *(each.secret for each in settings.webhook_endpoints))
+    secrets = tuple(value.get_secret_value() for value in hidden if value is not None)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -27,6 +27,11 @@ MATCHES: Final = Counter("inspector_matches_total", "Matches stored, by verdict.
 CANDIDATES: Final = Counter("inspector_candidates_total", "Candidates compared in full.")
 BREAKER_OPEN: Final = Gauge("inspector_queue_breaker_open", "1 while the queue cannot be reached.")
 SWEEPS: Final = Counter("inspector_sweeps_total", "Sweeps ended, by their outcome.", ["outcome"])
+DELIVERIES: Final = Counter(
+    "inspector_deliveries_total",
+    "Attempts to tell the world outside, by the kind of target and what came of them.",
+    ["target", "outcome"],
+)
 RESTARTS: Final = Counter(
     "inspector_restarts_total", "Child processes restarted by the supervisor.", ["child"]
 )

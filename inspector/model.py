@@ -29,7 +29,7 @@ SOUND_RATE_HZ: Final = 11025  # mono samples; musical content that survives re-e
 MOST_CHECKED_BITS: Final = 10
 
 #: Version of fingerprints, landmarks and scores together. Raise it whenever one of them changes its meaning.
-ALGORITHM: Final = 3
+ALGORITHM: Final = 4
 
 
 class State(StrEnum):

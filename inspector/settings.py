@@ -7,16 +7,21 @@ too.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
+    BaseModel,
+    ConfigDict,
     Field,
     SecretStr,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -38,6 +43,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class SandboxChoice(StrEnum):
+    """What is put around programs that read what strangers uploaded."""
+
+    AUTO = "auto"
+    BWRAP = "bwrap"
+    NONE = "none"
+
+
 class Preset(StrEnum):
     """How much of a video is decoded."""
 
@@ -52,6 +65,44 @@ def _named(name: str, *standard: str) -> AliasChoices:
 
 
 TokenHashes = Annotated[tuple[Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")], ...], NoDecode]
+
+
+class WebhookEndpoint(BaseModel):
+    """Who is told by webhook. secret: of the Standard Webhooks scheme.  events: of what; of all, if empty."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    secret: SecretStr
+    name: str = ""
+    events: tuple[Literal["video.done", "video.failed", "match.found"], ...] = ()
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("url must be http:// or https:// with a host and without a password")
+        if not value.isascii() or not value.isprintable() or " " in value or (parts.port or 1) > 65535:
+            raise ValueError("url must be percent-encoded")
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr) -> SecretStr:
+        prefix, _, encoded = value.get_secret_value().partition("_")
+        try:
+            size = len(base64.b64decode(encoded, validate=True))
+        except ValueError:
+            size = 0
+        if prefix != "whsec" or not 24 <= size <= 64:
+            raise ValueError("secret must be whsec_ and 24 to 64 bytes in base64")
+        return value
+
+    @property
+    def label(self) -> str:
+        """How logs and the list of deliveries call it."""
+        return self.name or urlsplit(self.url).netloc
 
 
 class Settings(BaseSettings):
@@ -106,6 +157,11 @@ class Settings(BaseSettings):
         description="SHA-256 hashes of further such tokens, comma-separated: see `inspector token`.",
     )
     read_tokens: TokenHashes = Field((), description="SHA-256 hashes of tokens that may only read.")
+    uploads: bool = Field(True, description="Admins may upload by addresses that the web signs.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins of pages that may use such addresses, comma-separated. Empty: any.",
+    )
     session_secret: SecretStr | None = Field(
         None, description="Signs the cookies of browsers. Empty: derived from the token, or random."
     )
@@ -154,6 +210,17 @@ class Settings(BaseSettings):
         0.1, ge=0, le=1, description="A sweep that would remove a larger share of the videos stops and asks."
     )
 
+    # telling the world outside
+    webhooks: SecretStr | None = Field(
+        None,
+        description='Endpoints as JSON: `[{"url": …, "secret": "whsec_…", "name": …, "events": […]}]`; '
+        "the last two may be left out.",
+    )
+    webhook_private: bool = Field(False, description="Webhooks may go to private and loopback addresses.")
+    object_tags: bool = Field(False, description="Write status and verdict as tags of the objects.")
+    sns_topic_arn: str | None = Field(None, description="Topic of SNS that hears of results.")
+    eventbridge_bus: str | None = Field(None, description="Bus of EventBridge that hears of results.")
+
     # limits on media
     max_size_bytes: int = Field(100 * 10**9, gt=0, description="Larger objects are rejected.")
     max_duration_s: float = Field(24 * 3600, gt=0, description="Longer videos are rejected.")
@@ -165,6 +232,10 @@ class Settings(BaseSettings):
     analysis_timeout_factor: float = Field(4, gt=0, description="Deadline as a multiple of the duration.")
     stall_timeout_s: float = Field(60, gt=0, description="A decoder silent for so long is stopped.")
     tool_memory_bytes: int = Field(4 * 2**30, gt=0, description="Address space one ffmpeg may use.")
+    sandbox: SandboxChoice = Field(
+        SandboxChoice.AUTO,
+        description="`bwrap` locks ffmpeg in by bubblewrap, `none` does not, `auto` does where it works.",
+    )
     scratch_reserve_bytes: int = Field(512 * 2**20, ge=0, description="Free space downloads must leave.")
 
     thumbnails_bytes: int = Field(
@@ -194,7 +265,9 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_format: LogFormat = Field(LogFormat.AUTO, description="`console`, `json`, or by the terminal.")
 
-    @field_validator("key_suffixes", "admin_tokens", "read_tokens", "keeper_rules", mode="before")
+    @field_validator(
+        "key_suffixes", "admin_tokens", "read_tokens", "cors_origins", "keeper_rules", mode="before"
+    )
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         return (
@@ -220,6 +293,12 @@ class Settings(BaseSettings):
             raise ValueError(f"must have at least {LEAST_SECRET_CHARS} characters")
         return value
 
+    @field_validator("webhooks")
+    @classmethod
+    def _check_webhooks(cls, value: SecretStr | None) -> SecretStr | None:
+        _parse_endpoints(value)
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _name_driver(cls, value: SecretStr | None) -> SecretStr | None:
@@ -237,6 +316,9 @@ class Settings(BaseSettings):
         "token",
         "session_secret",
         "failpoints",
+        "webhooks",
+        "sns_topic_arn",
+        "eventbridge_bus",
         mode="before",
     )
     @classmethod
@@ -274,6 +356,11 @@ class Settings(BaseSettings):
         """Folder of downloads in work."""
         return (self.scratch_dir or self.data_dir / "scratch").absolute()
 
+    @property
+    def webhook_endpoints(self) -> tuple[WebhookEndpoint, ...]:
+        """Who hears of results by webhook."""
+        return _parse_endpoints(self.webhooks)
+
     def accepts_key(self, key: str) -> bool:
         """Whether an object under this key is a video to be inspected."""
         return (
@@ -293,6 +380,9 @@ class Settings(BaseSettings):
         return max(self.analysis_timeout_s, self.analysis_timeout_factor * (duration_s or 0.0))
 
 
+_endpoints: Final = TypeAdapter(tuple[WebhookEndpoint, ...])
+
+
 def keeper_rule_name(rule: str) -> str:
     """What a rule compares, whichever way round it is."""
     return rule.removeprefix("-")
@@ -310,6 +400,21 @@ def load_settings(**overrides: Any) -> Settings:
             for e in exc.errors()
         )
         raise ConfigError(f"settings: {faults}") from None
+
+
+def _parse_endpoints(value: SecretStr | None) -> tuple[WebhookEndpoint, ...]:
+    """Raises ValueError, which quotes nothing of the value."""
+    if value is None:
+        return ()
+    try:
+        found = _endpoints.validate_json(value.get_secret_value())
+    except ValidationError as exc:
+        first = exc.errors(include_input=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+    if len({endpoint.label for endpoint in found}) < len(found):
+        raise ValueError("two endpoints have the same name: give each one")
+    return found
 
 
 def _as_text(value: Any) -> str:

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -82,8 +83,11 @@ def _after_a_while(find: Callable[[], set[T]]) -> set[T]:
 
 def _children() -> set[int]:
     """Process ids of our children, those of other threads included."""
-    listings = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for listing in listings for pid in listing.read_text().split()}
+    found: set[int] = set()
+    for listing in Path("/proc/self/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # that thread has ended meanwhile
+            found.update(map(int, listing.read_text().split()))
+    return found
 
 
 def _command(pid: int) -> str:

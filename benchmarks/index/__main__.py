@@ -103,7 +103,6 @@ def prepare_server(data: Path, cache_mb: int) -> None:
 def grow(db: Database, scheme: Scheme, footage: Footage, pool: Blocks, options: argparse.Namespace) -> None:
     """Fill the index of a scheme step by step, and measure it at every step."""
     create(db, scheme)
-    pool = Blocks([make_landmarks(make_film(footage, n)) for n in range(POOL)])
     present = postings = 0
     for films in sorted(options.films):
         rebuild = films - present >= REBUILT

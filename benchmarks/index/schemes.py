@@ -1,7 +1,7 @@
 """Ways to store postings, all asked the same questions on the same data.
 
 covering  what the inspector does: a row a posting, an index on the token that holds all columns
-btree     the same with the token alone in the index: smaller, and look-ups touch the rows
+btree     the same without content and time in the index: smaller, and look-ups touch the rows
 gin       a row a content, arrays of its tokens, times and checked bits; an inverted index on the tokens
 """
 
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from psycopg2 import extensions
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -31,11 +32,11 @@ class Scheme(NamedTuple):
 
 
 _BY_CONTENT: Final = "INDEX by_content ON landmarks (content_id)"
-BTREE: Final = Scheme("btree", _ROWS, ("INDEX by_token ON landmarks (token)", _BY_CONTENT))
+BTREE: Final = Scheme("btree", _ROWS, ("INDEX by_token ON landmarks (token, checked)", _BY_CONTENT))
 COVERING: Final = Scheme(
     "covering",
     _ROWS,
-    ("INDEX by_token ON landmarks (token) INCLUDE (content_id, time_ms, checked)", _BY_CONTENT),
+    ("INDEX by_token ON landmarks (token, checked) INCLUDE (content_id, time_ms)", _BY_CONTENT),
 )
 GIN: Final = Scheme(
     "gin",
@@ -88,7 +89,21 @@ def drop_indexes(tx: Session) -> None:
 
 def load(tx: Session, scheme: Scheme, films: Iterable[tuple[int, Landmarks]]) -> None:
     """Add the postings of many contents, (id, landmarks) each, with COPY."""
-    cursor: Any = tx.connection().connection.cursor()
+    with _waiting_as_the_driver_does():  # which alone can COPY
+        _copy(tx.connection().connection.cursor(), scheme, films)
+
+
+@contextmanager
+def _waiting_as_the_driver_does() -> Iterator[None]:
+    ours = extensions.get_wait_callback()
+    extensions.set_wait_callback(None)
+    try:
+        yield
+    finally:
+        extensions.set_wait_callback(ours)
+
+
+def _copy(cursor: Any, scheme: Scheme, films: Iterable[tuple[int, Landmarks]]) -> None:
     if scheme is GIN:
         lines = (
             f"{number}\t{_array(own.tokens)}\t{_array(own.times_ms)}\t{_array(own.checks.view(np.int32))}\n"

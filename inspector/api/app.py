@@ -25,6 +25,7 @@ from inspector.api.quick import Quick
 from inspector.api.status import StatusViews
 from inspector.api.stream import Streams
 from inspector.api.tokens import Tokens
+from inspector.api.v1 import Adapters, add_api, make_openapi
 from inspector.metrics import HTTP_SECONDS
 from inspector.settings import Settings
 from inspector.store.reviews import Reviews
@@ -57,6 +58,7 @@ def create_app(
     changes_factory: ChangesFactory,
     bucket: MediaSource,
     *,
+    adapters: Adapters | None = None,
     page_source: PageSource | None = None,
     queue: QueueSource | None = None,
     reviews: Reviews | None = None,
@@ -64,6 +66,7 @@ def create_app(
 ) -> Flask:
     """The web application over one database and one bucket. `background(app)` is still to be started.
 
+    adapters: what `/api/v1` works with; without them only the plain routes are there.
     page_source: what the pages show; without it there are none.  queue: whose depths they show.
     reviews: where people's decisions go; without it there is no page to make them on.
     crash_looping: names the processes beside us that die again and again.
@@ -81,7 +84,7 @@ def create_app(
     )
     glance = Glance(source, settings.bucket, silent_s=max(WORKER_SILENT_S, 3 * settings.heartbeat_s))
 
-    app = Flask(__name__)
+    app = make_openapi(__name__)
     app.extensions[_EXTENSION] = Background(feeder, streams, Quick(finder))
     accept_keys(app.url_map)
     handle_errors(app)
@@ -94,8 +97,11 @@ def create_app(
     app.register_blueprint(HealthViews(glance, feeder, crash_looping).blueprint())
     app.register_blueprint(LoginViews(tokens).blueprint())
     if page_source is not None:
-        behind = Behind(settings, board, finder, glance, bucket, page_source, queue, reviews)
+        uploads = adapters is not None and settings.uploads
+        behind = Behind(settings, board, finder, glance, bucket, page_source, queue, reviews, uploads)
         app.register_blueprint(make_pages(behind))
+    if adapters is not None:
+        add_api(app, settings, source, glance, adapters)
     return app
 
 

@@ -29,6 +29,8 @@ REMEDIES: Final[dict[RejectReason, str]] = {
     RejectReason.TOO_LONG: "Split the video, or raise INSPECTOR_MAX_DURATION_S.",
     RejectReason.TOO_SHORT: "There is too little to compare; if it is meant so, lower "
     "INSPECTOR_MIN_DURATION_S.",
+    RejectReason.TOO_DEMANDING: "Reading the file takes more memory or time than one video may have: "
+    "encode it anew, or raise INSPECTOR_TOOL_MEMORY_BYTES or INSPECTOR_ANALYSIS_TIMEOUT_FACTOR.",
     RejectReason.UNREADABLE: "The file is damaged: check whether it plays, then upload it again or "
     "encode it anew.",
 }
@@ -41,14 +43,16 @@ def status_document(status: VideoStatus, *, common: bool = False) -> Json:
         "key": status.key,
         "bucket": status.bucket,
         "status": status.state.value,
-        "progress": _number(1.0 if status.state is State.DONE else status.progress),
-        "eta_s": _number(status.eta_s),
-        "scene_cuts": [_number(cut) for cut in status.scene_cuts],
+        "progress": number(1.0 if status.state is State.DONE else status.progress),
+        "eta_s": number(status.eta_s),
+        "scene_cuts": [number(cut) for cut in status.scene_cuts],
         "total_cuts": len(status.scene_cuts),
-        "duplicates": [_duplicate(each) for each in (*status.duplicates, *(status.common if common else ()))],
+        "duplicates": [
+            duplicate_document(each) for each in (*status.duplicates, *(status.common if common else ()))
+        ],
         "total_common": len(status.common),
-        "media": None if status.media is None else _media(status.media),
-        "error": _error(status),
+        "media": None if status.media is None else media_document(status.media),
+        "error": error_document(status),
         "attempts": status.attempts,
         "timestamps": {
             "created": _moment(status.created_at),
@@ -77,8 +81,8 @@ def change_document(change: LoggedChange) -> Json:
         "key": change.key,
         "status": change.state.value,
         "revision": change.revision,
-        "progress": _number(1.0 if change.state is State.DONE else change.progress),
-        "eta_s": _number(change.eta_s),
+        "progress": number(1.0 if change.state is State.DONE else change.progress),
+        "eta_s": number(change.eta_s),
         "attempts": change.attempts,
         "reason": change.reason,
         "at": _moment(change.at),
@@ -86,39 +90,39 @@ def change_document(change: LoggedChange) -> Json:
     }
 
 
-def _duplicate(duplicate: DuplicateStatus) -> Json:
+def duplicate_document(duplicate: DuplicateStatus) -> Json:
     return {
         "key": duplicate.key,
         "bucket": duplicate.bucket,
         "verdict": duplicate.verdict.value,
         "decision": duplicate.decision,
-        "score": _number(duplicate.score),
-        "speed": _number(duplicate.speed),
-        "segments": [_segment(segment) for segment in duplicate.segments],
-        "evidence": _evidence(duplicate.evidence),
+        "score": number(duplicate.score),
+        "speed": number(duplicate.speed),
+        "segments": [segment_document(segment) for segment in duplicate.segments],
+        "evidence": evidence_document(duplicate.evidence),
         "links": {"status": key_address(duplicate.key)},
     }
 
 
-def _segment(segment: Segment) -> Json:
+def segment_document(segment: Segment) -> Json:
     return {
-        "start_s": _number(segment.a_start_s),
-        "end_s": _number(segment.a_end_s),
-        "duplicate_start_s": _number(segment.b_start_s),
-        "duplicate_end_s": _number(segment.b_end_s),
-        "score": _number(segment.score),
+        "start_s": number(segment.a_start_s),
+        "end_s": number(segment.a_end_s),
+        "duplicate_start_s": number(segment.b_start_s),
+        "duplicate_end_s": number(segment.b_end_s),
+        "score": number(segment.score),
     }
 
 
-def _evidence(evidence: Evidence) -> Json:
-    return {**asdict(evidence), "weights": {name: _number(w) for name, w in evidence.weights.items()}}
+def evidence_document(evidence: Evidence) -> Json:
+    return {**asdict(evidence), "weights": {name: number(w) for name, w in evidence.weights.items()}}
 
 
-def _media(media: MediaInfo) -> Json:
-    return {k: _number(v) if isinstance(v, float) else v for k, v in asdict(media).items()}
+def media_document(media: MediaInfo) -> Json:
+    return {k: number(v) if isinstance(v, float) else v for k, v in asdict(media).items()}
 
 
-def _error(status: VideoStatus) -> Json | None:
+def error_document(status: VideoStatus) -> Json | None:
     """What is wrong. A job that waits for its next attempt also says why the last one failed."""
     if status.reason is None and status.error is None:
         return None
@@ -131,7 +135,7 @@ def _error(status: VideoStatus) -> Json | None:
     return error
 
 
-def _number(value: float | None) -> float | None:
+def number(value: float | None) -> float | None:
     """Microseconds are enough, and JSON knows neither NaN nor infinity."""
     return round(value, 6) if value is not None and math.isfinite(value) else None
 

@@ -43,12 +43,8 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ELSEWHERE: Final = frozenset({"cross-site", "same-site"})  # another port of localhost is the same site
 _FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
-_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' {bucket}; "
-    "connect-src 'self' {bucket}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+_POLICY: Final = "Content-Security-Policy"
 _HEADERS: Final = tuple({
-    "Content-Security-Policy": _POLICY.format(bucket="").replace(" ;", ";"),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -75,12 +71,11 @@ def caller() -> Caller:
     return asking
 
 
-def protect(app: Flask, settings: Settings, tokens: Tokens, *, media_origin: str) -> None:
+def protect(app: Flask, settings: Settings, tokens: Tokens, *, media_origin: str = "") -> None:
     """Check every request to this app before anything else, and harden every response.
 
-    media_origin: from where else pages may play videos, and to where they may upload them: the bucket.
+    media_origin: where browsers reach the bucket; our pages may show and send objects there.
     """
-    policy = _POLICY.format(bucket=media_origin)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     rate = RateLimit(settings.rate_limit)
 
@@ -92,7 +87,8 @@ def protect(app: Flask, settings: Settings, tokens: Tokens, *, media_origin: str
         return _check_role()
 
     app.before_request(check)
-    app.wsgi_app = _hardened(app.wsgi_app, policy)  # type: ignore[assignment,method-assign]  # Flask's own way
+    policy = content_policy(media_origin)
+    app.wsgi_app = _hardened(app.wsgi_app, policy)  # type: ignore[assignment,method-assign]  # Flask's own way of wrapping
 
 
 # ---------------------------------------------------------------- who asks
@@ -239,27 +235,41 @@ def _authority(origin: str) -> str:
 
 
 def _hardened(answer: WSGIApplication, policy: str) -> WSGIApplication:
-    """The application with our headers in every answer. On the way out they are a list, which is cheap.
-
-    policy: the content security policy of every answer.
-    """
+    """The application with our headers in every answer. On the way out they are a list, which is cheap."""
 
     def hardened(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         public = environ.get("PATH_INFO", "").startswith(_STATIC)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            ours = [*headers, ("Content-Security-Policy", policy)]
-            return start_response(status, harden(ours, public=public), exc_info)
+            return start_response(status, harden(headers, public=public, policy=policy), exc_info)
 
         return answer(environ, start)
 
     return hardened
 
 
-def harden(headers: list[tuple[str, str]], *, public: bool) -> list[tuple[str, str]]:
-    """The headers with those that are missing. public: what is answered is the same for everybody."""
+def content_policy(media_origin: str) -> str:
+    """What our pages may load, and from where: scripts and styles from us alone."""
+    media = f"'self' {media_origin}".strip()
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {media}; media-src {media}; "
+        f"connect-src {media}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+_OWN_CONTENT: Final = content_policy("")
+
+
+def harden(
+    headers: list[tuple[str, str]], *, public: bool, policy: str = _OWN_CONTENT
+) -> list[tuple[str, str]]:
+    """The headers with those that are missing. public: what is answered is the same for everybody.
+
+    policy: of the content, for pages that show objects of the bucket.
+    """
     given = {name.lower(): value for name, value in headers}
-    hardened = [*headers, *(pair for pair in _HEADERS if pair[0].lower() not in given)]
+    wanted = ((_POLICY, policy), *_HEADERS)
+    hardened = [*headers, *(pair for pair in wanted if pair[0].lower() not in given)]
     caching = given.get("cache-control", "")
     if not public and "private" not in caching and "no-store" not in caching:
         # no proxy may hand one caller's answers to another

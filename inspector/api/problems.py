@@ -2,9 +2,9 @@
 
 `type` is stable: programs may compare it. `urn:inspector:problem:` followed by one of: `not-found`,
 `bad-key`, `bad-parameter`, `unauthorized`, `forbidden`, `unknown-host`, `not-local`, `cross-site`,
-`length-required`, `too-large`, `too-many-requests`, `too-many-streams`, `database-unavailable`,
-`bucket-unavailable`, `unavailable`, or for an error of HTTP itself by its name, such as `method-not-allowed`
-or `internal-server-error`.
+`length-required`, `too-large`, `too-many-requests`, `too-many-streams`, `conflict`, `request-in-progress`,
+`key-reused`, `database-unavailable`, `bucket-unavailable`, `unavailable`, or for an error of HTTP itself by
+its name, such as `method-not-allowed` or `internal-server-error`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ _TITLES: Final = {
     "too-large": "Request too large",
     "too-many-requests": "Too many requests",
     "too-many-streams": "Too many streams",
+    "conflict": "Not in this state",
+    "request-in-progress": "The same request is under way",
+    "key-reused": "Another request had this idempotency key",
     "database-unavailable": "The database cannot be asked",
     "bucket-unavailable": "The bucket cannot be asked",
     "unavailable": "A service cannot be asked",

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.futures import NonThreadedExecutor, TransferFuture
 from s3transfer.manager import TransferManager
 from s3transfer.subscribers import BaseSubscriber
@@ -69,6 +68,15 @@ class Bucket:
         self.client = client
         self.name = name
         self._signer = signer or client
+
+    @property
+    def public_origin(self) -> str:
+        """Scheme and host of signed addresses; empty while nothing can be signed."""
+        try:
+            signed = urlsplit(self.signed_url("-"))
+        except BotoCoreError:  # no credentials yet
+            return ""
+        return f"{signed.scheme}://{signed.netloc}"
 
     @remote(BucketUnavailable)
     def check(self) -> None:
@@ -260,12 +268,6 @@ class Bucket:
         return self._signer.generate_presigned_url(
             "get_object", Params={"Bucket": self.name, "Key": key}, ExpiresIn=expires_s
         )
-
-    @cached_property
-    def public_origin(self) -> str:
-        """Scheme and host of the addresses that are signed: what a page must be allowed to load from."""
-        address = urlsplit(self.signed_url("a"))
-        return f"{address.scheme}://{address.netloc}"
 
 
 def possible_key(key: str) -> bool:

@@ -56,11 +56,21 @@ def make_signer(settings: Settings) -> S3Client:
     return _make_s3_at(settings, settings.s3_public_url or endpoint_url(settings), READ_TIMEOUT_S)
 
 
-def make_sqs(settings: Settings) -> SQSClient:
-    """An SQS client whose read timeout outlasts the long poll. Raises ConfigError if none can be made."""
-    timeout_s = settings.poll_wait_s + READ_TIMEOUT_S / 2
+def make_sqs(settings: Settings, *, read_timeout_s: float | None = None) -> SQSClient:
+    """An SQS client; its read timeout outlasts the long poll. Raises ConfigError if none can be made."""
+    timeout_s = read_timeout_s or settings.poll_wait_s + READ_TIMEOUT_S / 2
     client: SQSClient = _make(settings, "sqs", endpoint_url(settings), read_timeout=timeout_s)
     return client
+
+
+def make_sns(settings: Settings) -> Any:
+    """An SNS client. Raises ConfigError if none can be made."""
+    return _make(settings, "sns", endpoint_url(settings), read_timeout=READ_TIMEOUT_S)
+
+
+def make_eventbridge(settings: Settings) -> Any:
+    """An EventBridge client. Raises ConfigError if none can be made."""
+    return _make(settings, "events", endpoint_url(settings), read_timeout=READ_TIMEOUT_S)
 
 
 def _make_s3_at(settings: Settings, url: str | None, read_timeout_s: float) -> S3Client:

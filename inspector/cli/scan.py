@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from inspector.cli.tables import harmless, make_console, make_table, name_cell
 from inspector.errors import Interrupted, MediaRejected, ToolFailed
+from inspector.media import sandbox_status
 from inspector.model import Progress as Advance
 from inspector.model import Verdict
 from inspector.settings import Preset, Settings
@@ -102,6 +103,7 @@ def scan(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the database is left in order
     check_ffmpeg()
+    sandbox_status(settings)
     settings = settings.model_copy(update={"preset": preset}) if preset else settings
     queries = find_files(paths)
     references = find_files(against)

@@ -19,6 +19,7 @@ from inspector.fingerprint.frames import Box, hash_frames, hash_motion, picture_
 from inspector.fingerprint.insets import find_inset
 from inspector.freezing import Log
 from inspector.model import FRAME_HEIGHT, FRAME_WIDTH, ByteArray, FloatArray, HashArray, View
+from inspector.peaks import find_peaks
 
 #: Width by height of an upright picture; the other way round of a wide one.
 UPRIGHT: Final = 9 / 16
@@ -69,7 +70,7 @@ class ViewHasher:
         parts = [_none(), *self._insets]
         if self._centres:
             hashes, motion = (np.concatenate(column) for column in zip(*self._centres, strict=True))
-            kept = _without_gaps(times_s, _peaks(times_s, novelty))
+            kept = _without_gaps(times_s, find_peaks(times_s, novelty, REACH_S))
             parts.insert(0, _views(View.CENTRE, kept, hashes[kept], motion[kept]))
         return Views(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
@@ -118,18 +119,6 @@ def _inset(luma: ByteArray, before: ByteArray, box: Box, start: int) -> Views:
     seen = Box(box.top + inner.top, box.top + inner.bottom, box.left + inner.left, box.left + inner.right)
     frames = np.arange(start, start + len(luma))
     return _views(View.INSET, frames, hash_frames(luma, seen), hash_motion(luma, before, seen))
-
-
-def _peaks(times_s: FloatArray, novelty: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Frames whose novelty is the greatest within `REACH_S`; of equals the first."""
-    kept = np.ones(len(novelty), dtype=np.bool_)
-    for step in range(1, len(novelty)):
-        near = times_s[step:] - times_s[:-step] <= REACH_S
-        if not near.any():
-            break
-        kept[:-step] &= ~near | (novelty[:-step] >= novelty[step:])
-        kept[step:] &= ~near | (novelty[step:] > novelty[:-step])
-    return np.flatnonzero(kept)
 
 
 def _without_gaps(times_s: FloatArray, peaks: NDArray[np.intp]) -> NDArray[np.intp]:

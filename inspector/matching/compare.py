@@ -32,16 +32,18 @@ REFINED_NATS: Final = 4.0
 FURTHER_NATS: Final = 6.0
 
 
-def compare(a: Fingerprint, b: Fingerprint, *, offsets_ms: Sequence[int] = ()) -> Match | None:
-    """What a and b share; None if there is nothing above chance.
+def compare(
+    a: Fingerprint, b: Fingerprint, *, offsets_ms: Sequence[int] = (), least_score: float = LEAST_SCORE
+) -> Match | None:
+    """What a and b share; None if there is nothing above chance, or a score below `least_score`.
 
     offsets_ms: where the index believes b to lie (b minus a). They are not used: a hint may depend on what
     else is in the index, and the result must not.
     """
     del offsets_ms
     if _order(a) <= _order(b):
-        return _compare(a, b)
-    match = _compare(b, a)
+        return _compare(a, b, least_score)
+    match = _compare(b, a, least_score)
     return match.flipped() if match else None
 
 
@@ -50,7 +52,7 @@ def _order(f: Fingerprint) -> tuple[float, tuple[bytes, ...]]:
     return f.duration_s, tuple(array.tobytes() for array in arrays)
 
 
-def _compare(a: Fingerprint, b: Fingerprint) -> Match | None:
+def _compare(a: Fingerprint, b: Fingerprint, least_score: float) -> Match | None:
     """a: the shorter one."""
     found: list[Stretch] = []
     sounds = sound_votes(a, b)
@@ -64,7 +66,8 @@ def _compare(a: Fingerprint, b: Fingerprint) -> Match | None:
         if max((s.nats for s in found), default=0.0) >= ENOUGH_NATS:
             break
     kept = _without_overlaps([_refined(a, b, s) for s in _without_overlaps(found)])
-    return _match(a, b, kept) if kept else None
+    match = _match(a, b, kept) if kept else None
+    return match if match and match.score >= least_score else None
 
 
 def _refined(a: Fingerprint, b: Fingerprint, stretch: Stretch) -> Stretch:
@@ -101,10 +104,8 @@ def _shares(s: tuple[float, float], t: tuple[float, float]) -> bool:
     return min(s[1], t[1]) - max(s[0], t[0]) > 0.3
 
 
-def _match(a: Fingerprint, b: Fingerprint, stretches: list[Stretch]) -> Match | None:
+def _match(a: Fingerprint, b: Fingerprint, stretches: list[Stretch]) -> Match:
     odds = log_odds(stretches)
-    if probability(odds) < LEAST_SCORE:
-        return None
     absolute = len(match_cuts(a.cuts_s, b.cuts_s, tolerance_s=CUT_TOLERANCE_S)[0])
     segments = tuple(sorted((_segment(a, b, s) for s in stretches), key=lambda s: s.order))
     evidence = Evidence(

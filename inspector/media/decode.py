@@ -14,9 +14,10 @@ from typing import Final
 from inspector.errors import MediaRejected, RejectReason, ToolFailed
 from inspector.media.graph import FRAME_TIMES, PIXELS, SAMPLES, SOUND_TIMES, decoding_arguments, zero_of
 from inspector.media.opening import SHORTEST_S
+from inspector.media.reading import is_about_media, read_by_tool
 from inspector.media.segments import Gate, Place, SegmentEnded, Unseekable
 from inspector.media.streams import Frames, FrameSink, Sound, SoundSink
-from inspector.media.tool import Sink, ToolLimits, never, run_tool
+from inspector.media.tool import Sink, never
 from inspector.model import SOUND_RATE_HZ, MediaInfo, Progress
 from inspector.settings import Settings
 
@@ -27,19 +28,6 @@ MISSING_S: Final = 2.0
 MISSING_SHARE: Final = 0.05
 #: What ffmpeg's demuxers say when a file ends in the middle of something.
 CUT_OFF: Final = ("partial file", "File ended prematurely")
-
-#: Failures that say nothing about the video: not installed well, not enough memory, gone, ...
-NOT_THE_MEDIA: Final = (
-    "Cannot allocate memory",
-    "Error while opening encoder",  # ours are always the same
-    "Option not found",
-    "Unrecognized option",
-    "No such file or directory",
-    "No such filter",
-    "Permission denied",
-    "Resource temporarily unavailable",
-    "Too many open files",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,26 +165,20 @@ class _Decoding:
         settings = self._settings
         deadline_s = settings.analysis_deadline_s(media.duration_s)
         try:
-            return run_tool(
+            return read_by_tool(
+                self._path,
                 decoding_arguments(self._path, media, settings, landing_s=gate.landing_s),
-                limits=ToolLimits(
-                    settings.tool_memory_bytes, cpu_s=deadline_s * (settings.decoder_threads + 1)
-                ),
+                settings,
                 deadline_s=deadline_s,
+                cpu_s=deadline_s * (settings.decoder_threads + 1),
                 stall_s=settings.stall_timeout_s,
                 sinks={name: then_look(take) for name, take in sinks.items()},
                 cancelled=self._cancelled,
             )
         except ToolFailed as exc:
-            if not _is_about_media(exc):
+            if not is_about_media(exc):
                 raise
             return exc.stderr
-
-
-def _is_about_media(failure: ToolFailed) -> bool:
-    """Whether ffmpeg gave up because of the file, so that another attempt would end the same way."""
-    gave_up = type(failure) is ToolFailed and failure.returncode is not None and failure.returncode > 0
-    return gave_up and not any(words in failure.stderr for words in NOT_THE_MEDIA)
 
 
 def _sum_up(

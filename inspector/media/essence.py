@@ -17,8 +17,9 @@ from typing import Final
 
 from inspector.errors import ToolFailed
 from inspector.media.opening import address, options
+from inspector.media.reading import read_by_tool
 from inspector.media.streams import NO_TIME
-from inspector.media.tool import ToolLimits, never, run_tool
+from inspector.media.tool import never
 from inspector.model import Essence, MediaInfo, Progress
 from inspector.settings import Settings
 
@@ -45,7 +46,8 @@ def read_essence(
 
     None: the file declares no duration, a packet has no time, or ffmpeg complains of anything (a file that is
     cut off, for instance). Decoding will tell more.
-    Raises the kinds of ToolFailed that say nothing about the file, Interrupted, and what the callables raise.
+    Raises the kinds of ToolFailed that say nothing about the file, MediaRejected for one that demands too
+    much, Interrupted, and what the callables raise.
     """
     duration_s = media.duration_s
     if duration_s is None:
@@ -59,9 +61,10 @@ def read_essence(
 
     deadline_s = settings.analysis_deadline_s(duration_s)
     try:
-        complaints = run_tool(
+        complaints = read_by_tool(
+            path,
             copying_arguments(path, media, settings),
-            limits=ToolLimits(settings.tool_memory_bytes, cpu_s=deadline_s),
+            settings,
             deadline_s=deadline_s,
             stall_s=settings.stall_timeout_s,
             sinks={**{name: digest.update for name, digest in digests.items()}, TIMES: take_times},

@@ -40,6 +40,9 @@ SOUND_FORMATS: Final = ("mp3", "wav", "flac", "aac")
 PROBE_BYTES: Final = 10_000_000  # twice ffmpeg's own: 5 MB may end before the sound of a 4K broadcast begins
 ANALYSE_US: Final = 10_000_000
 
+#: What ffmpeg says, as if it had no memory, when it meets one stream more than `max_streams`.
+BEYOND_MAX_STREAMS: Final = "exceeds max_streams"
+
 SHORTEST_S: Final = 1e-3  # a duration of zero is too short even where `min_duration_s` is 0
 
 #: The first bytes of text files that name other files: playlists are no videos, whatever their name says.

@@ -7,6 +7,7 @@ the fields we use, and its answer is parsed as leniently as possible: what is ab
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -16,8 +17,17 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from inspector.errors import MediaRejected, RejectReason, ToolFailed
-from inspector.media.opening import BEGINNING_BYTES, SHORTEST_S, address, is_media, is_playlist, options
-from inspector.media.tool import Sink, ToolLimits, never, run_tool
+from inspector.media.opening import (
+    BEGINNING_BYTES,
+    BEYOND_MAX_STREAMS,
+    SHORTEST_S,
+    address,
+    is_media,
+    is_playlist,
+    options,
+)
+from inspector.media.reading import is_about_media, read_by_tool
+from inspector.media.tool import Sink, never
 from inspector.model import AudioInfo, MediaInfo
 from inspector.settings import Settings
 
@@ -41,11 +51,13 @@ ENTRIES: Final = (
 )
 
 TOO_MANY_PIXELS: Final = "exceeds specified max pixel count"
-#: What ffprobe says of a file it cannot open, and what that means. Anything else is a failure of the tool.
-#: NOT_MEDIA becomes UNREADABLE where the file begins like a video.
+#: What ffmpeg says of sizes that are beyond its own arithmetic.
+ABSURD_SIZE: Final = re.compile(r"Picture size [1-9]\d*x[1-9]\d* is invalid")
+#: What ffprobe says of a file it cannot open, and what that means. NOT_MEDIA becomes UNREADABLE where the
+#: file begins like a video. Anything else that is about the file is UNREADABLE too.
 COMPLAINTS: Final = (
     ("Format not on whitelist", RejectReason.DISALLOWED_FORMAT),
-    ("exceeds max_streams", RejectReason.TOO_MANY_STREAMS),
+    (BEYOND_MAX_STREAMS, RejectReason.TOO_MANY_STREAMS),
     (TOO_MANY_PIXELS, RejectReason.TOO_LARGE_PIXELS),
     ("unspecified size", RejectReason.ZERO_DIMENSIONS),
     ("Could not open codec", RejectReason.UNREADABLE),
@@ -82,9 +94,10 @@ def _ask(
     """ffprobe's answer, and what it complained of."""
     answer = bytearray()
     try:
-        complaints = run_tool(
+        complaints = read_by_tool(
+            path,
             _arguments(path, settings),
-            limits=ToolLimits(settings.tool_memory_bytes, cpu_s=settings.probe_timeout_s),
+            settings,
             deadline_s=settings.probe_timeout_s,
             sinks={"stdout": _collect(answer)},
             cancelled=cancelled,
@@ -113,6 +126,8 @@ def _rejection(failure: ToolFailed, beginning: bytes) -> Exception:
             if reason is RejectReason.NOT_MEDIA and is_media(beginning):
                 reason = RejectReason.UNREADABLE
             return MediaRejected(reason, f"ffprobe: {words}")
+    if is_about_media(failure):
+        return MediaRejected(RejectReason.UNREADABLE, "ffprobe cannot read it")
     return failure
 
 
@@ -255,7 +270,8 @@ def _best(streams: Sequence[_Stream], *, by: Callable[[_Stream], int]) -> _Strea
 
 def _check_size(video: _Stream, complaints: str, settings: Settings) -> None:
     pixels = video.width * video.height
-    if pixels > settings.max_pixels or (pixels == 0 and TOO_MANY_PIXELS in complaints):
+    withheld = TOO_MANY_PIXELS in complaints or ABSURD_SIZE.search(complaints)
+    if pixels > settings.max_pixels or (pixels == 0 and withheld):
         raise MediaRejected(RejectReason.TOO_LARGE_PIXELS, f"more than {settings.max_pixels} pixels")
     if pixels == 0:
         raise MediaRejected(RejectReason.ZERO_DIMENSIONS, f"{video.width}×{video.height}")

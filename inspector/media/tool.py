@@ -7,7 +7,9 @@ descriptors closed) when `run_tool` returns or raises.
 How it is started: `prlimit` (limits) executes `setpriv` (parent-death signal, no new privileges) executes
 the program, all three in the same process. Both belong to util-linux, which every Debian has. Measured:
 1.7 ms for the two steps. A `preexec_fn` runs Python between fork and exec, which may deadlock where there are
-threads, and makes subprocess use fork instead of vfork: 18 ms from a process of 500 MB.
+threads, and makes subprocess use fork instead of vfork: 18 ms from a process of 500 MB. A sandbox
+(`inspector.media.sandbox`) does what `setpriv` does, and stands in its place. Where a cgroup can be made
+(`inspector.media.cgroup`), a shell enters it before anything else is executed.
 """
 
 from __future__ import annotations
@@ -22,10 +24,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Final
 
 from inspector.errors import Interrupted, ToolFailed, ToolKilled, ToolMissing, ToolStalled, ToolTimeout
+from inspector.media.cgroup import process_cage
 
 Sink = Callable[[bytes], object]
 
@@ -41,6 +44,8 @@ FLOOD_BYTES: Final = 2**16
 FLOOD_PACE_S: Final = 0.001
 CANCEL_PACE_S: Final = 0.1
 TERM_GRACE_S: Final = 1.0
+#: Of its time, on one core: a program that had so much did compute, if beside others on a loaded machine.
+BUSY_SHARE: Final = 0.25
 STDERR_BYTES: Final = 16 * 1024
 HARD_CPU_S: Final = 5  # between the CPU limit's warning (SIGXCPU) and its SIGKILL
 
@@ -58,15 +63,25 @@ CRASHES: Final = frozenset(
 )
 ASKED_TO_END: Final = 255  # how ffmpeg ends after a SIGTERM from outside
 NOT_EXECUTABLE: Final = (126, 127)  # how util-linux says that it could not execute the program
+#: How bubblewrap, like a shell, tells that the program died by a signal: 128 and its number. Above these
+#: ffmpeg has statuses of its own (183: invalid data).
+BY_SIGNAL: Final = range(129, 160)
+#: The word in a sandbox's command that stands for the descriptor to which it tells how the program ended.
+SANDBOX_REPORT: Final = "report"
 
 
 @dataclass(frozen=True, slots=True)
 class ToolLimits:
-    """What the kernel holds a program to. cpu_s is the sum over its threads; no core file in any case."""
+    """What the kernel holds a program to. cpu_s is the sum over its threads; no core file in any case.
+
+    processes: threads count; kept where there is a cgroup.  ffmpeg with 64 threads for the decoder of each of
+    two streams has about 180.
+    """
 
     memory_bytes: int
     cpu_s: float
     file_bytes: int = 0
+    processes: int = 512
 
 
 def never() -> bool:
@@ -82,6 +97,7 @@ def run_tool(
     stall_s: float | None = None,
     sinks: Mapping[str, Sink] | None = None,
     cancelled: Callable[[], bool] = never,
+    sandbox: Sequence[str] = (),
 ) -> str:
     """Run a program to its end, and return the last 16 KiB of what it wrote to stderr.
 
@@ -91,6 +107,7 @@ def run_tool(
     takes counts for the deadline, but not as a stall.
     stall_s: without a byte to any sink for so long, the program is stalled.
     cancelled: asked about ten times a second; true, or an exception of its own, ends the program.
+    sandbox: the command that locks the program in (`inspector.media.sandbox.locked_in`); empty: nothing does.
 
     The caller's thread starts the program and stays here until it is gone. That matters: the parent-death
     signal (SIGKILL) is sent when the *thread* that started the program ends.
@@ -99,10 +116,20 @@ def run_tool(
     with an error, or crashed), Interrupted, and whatever `cancelled` or a sink raises.
     """
     watch = _Watch(argv[0], deadline_s, stall_s, cancelled)
-    stderr = _Tail()
-    with _running(argv, limits, {**(sinks or {}), "stderr": stderr}) as (process, pipes):
-        _pump(process, pipes, watch)
-    _judge(argv[0], process.returncode, stderr.text)
+    stderr, report = _Tail(), _Tail()
+    all_sinks: dict[str, Sink] = {**(sinks or {}), "stderr": stderr}
+    if sandbox:
+        all_sinks[SANDBOX_REPORT] = report
+    with _running(argv, limits, sandbox, all_sinks) as (process, pipes):
+        try:
+            _pump(process, pipes, watch)
+        except ToolTimeout as exc:
+            exc.busy = _cpu_used_s(process.pid) >= BUSY_SHARE * watch.age_s
+            raise
+    returncode: int = process.returncode
+    if sandbox:
+        returncode = _status_inside(returncode, report.text, stderr.text)
+    _judge(argv[0], returncode, stderr.text)
     return stderr.text
 
 
@@ -176,6 +203,11 @@ class _Watch:
         self._started = self._progressed = time.monotonic()
         self._asked = float("-inf")
 
+    @property
+    def age_s(self) -> float:
+        """Since it started."""
+        return time.monotonic() - self._started
+
     def progressed(self) -> None:
         self._progressed = time.monotonic()
 
@@ -194,21 +226,22 @@ class _Watch:
 
 @contextmanager
 def _running(
-    argv: Sequence[str], limits: ToolLimits, sinks: Mapping[str, Sink]
+    argv: Sequence[str], limits: ToolLimits, sandbox: Sequence[str], sinks: Mapping[str, Sink]
 ) -> Iterator[tuple[subprocess.Popen[bytes], Mapping[str, _Pipe]]]:
     """The program and a pipe for each sink; on leaving, it is gone and they are closed."""
     pipes: dict[str, _Pipe] = {}
     try:
         for name, sink in sinks.items():
             pipes[name] = _Pipe(sink)
-        process = _start(argv, limits, pipes)
-        try:
-            for pipe in pipes.values():
-                pipe.close_writer()
-            yield process, pipes
-        finally:
-            _close_all(pipes)  # first: a program that waits for us to read cannot hear SIGTERM
-            _end(process)
+        with process_cage(limits.processes) as entrance:
+            process = _start(argv[0], [*entrance, *_command(argv, limits, sandbox, pipes)], pipes)
+            try:
+                for pipe in pipes.values():
+                    pipe.close_writer()
+                yield process, pipes
+            finally:
+                _close_all(pipes)  # first: a program that waits for us to read cannot hear SIGTERM
+                _end(process)
     finally:
         _close_all(pipes)
 
@@ -218,17 +251,31 @@ def _close_all(pipes: Mapping[str, _Pipe]) -> None:
         pipe.close()
 
 
-def _start(argv: Sequence[str], limits: ToolLimits, pipes: Mapping[str, _Pipe]) -> subprocess.Popen[bytes]:
+def _command(
+    argv: Sequence[str], limits: ToolLimits, sandbox: Sequence[str], pipes: Mapping[str, _Pipe]
+) -> list[str]:
+    """What is executed: the sandbox if there is one, the limits, the program."""
     addresses = {f"pipe:{name}": f"pipe:{pipe.writer}" for name, pipe in pipes.items()}
+    program = [_find(argv[0]), *(addresses.get(argument, argument) for argument in argv[1:])]
+    if not sandbox:
+        bound = [_find("setpriv"), "--pdeathsig", "KILL", "--no-new-privs", "--"]
+        return [*_limited(limits), *bound, *program]
+    report = str(pipes[SANDBOX_REPORT].writer)
+    outside = [report if word == SANDBOX_REPORT else word for word in sandbox]
+    return [*outside, *_limited(limits), *program]
+
+
+def _limited(limits: ToolLimits) -> list[str]:
     cpu_s = max(1, round(limits.cpu_s))
-    command = [
+    return [
         *(_find("prlimit"), f"--as={limits.memory_bytes}", f"--cpu={cpu_s}:{cpu_s + HARD_CPU_S}"),
         *(f"--fsize={limits.file_bytes}", "--core=0", "--"),
-        *(_find("setpriv"), "--pdeathsig", "KILL", "--no-new-privs", "--"),
-        *(_find(argv[0]), *(addresses.get(argument, argument) for argument in argv[1:])),
     ]
+
+
+def _start(name: str, command: Sequence[str], pipes: Mapping[str, _Pipe]) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(  # noqa: S603 - a list, never a shell; the program is one of ours
+        return subprocess.Popen(  # noqa: S603 - a list, never a shell's line; the program is one of ours
             command,
             stdin=subprocess.DEVNULL,
             stdout=pipes["stdout"].writer if "stdout" in pipes else subprocess.DEVNULL,
@@ -239,7 +286,7 @@ def _start(argv: Sequence[str], limits: ToolLimits, pipes: Mapping[str, _Pipe]) 
             env={"PATH": os.defpath, "LC_ALL": "C"},
         )
     except (OSError, ValueError) as exc:  # no memory, too many processes; a NUL in an argument
-        raise ToolFailed(f"{argv[0]} could not be started: {exc}") from exc
+        raise ToolFailed(f"{name} could not be started: {exc}") from exc
 
 
 def _find(name: str) -> str:
@@ -293,6 +340,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def _cpu_used_s(session: int) -> float:
+    """CPU time of all processes of a session that live, and of their children that ended.
+
+    Source: proc(5), /proc/pid/stat; the fields are counted from behind the name, which may hold anything.
+    """
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            fields = path.read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     _signal_group(process, signal.SIGKILL)
 
@@ -300,6 +361,16 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 def _signal_group(process: subprocess.Popen[bytes], signum: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signum)
+
+
+def _status_inside(returncode: int, report: str, stderr: str) -> int:
+    """How the program in the sandbox ended, as subprocess tells it: negative for a signal.
+
+    Raises ToolFailed, as of nobody's file, if the sandbox itself failed: it did not report an exit then.
+    """
+    if returncode > 0 and "exit-code" not in report:
+        raise ToolFailed(f"the sandbox could not be set up: {stderr.rpartition(chr(10))[2]}")
+    return 128 - returncode if returncode in BY_SIGNAL else returncode
 
 
 def _judge(name: str, returncode: int, stderr: str) -> None:

@@ -85,6 +85,7 @@ def bootstrap(
     queue: Queue,
     *,
     visibility_s: int,
+    cors_origins: Sequence[str] = (),
     probe: Probe | None,
     verify_only: bool = False,
     wait_s: float = WAIT_S,
@@ -93,8 +94,9 @@ def bootstrap(
 ) -> BootstrapReport:
     """Make everything ready and verify it. Ten runs change nothing after the first.
 
-    probe: None leaves out the round trip.  verify_only: writes nothing, the probe apart.  wait_s: how long
-    the endpoint is waited for, with `pause` between the attempts.  on_step: hears each step at once.
+    cors_origins: whose pages may use signed addresses; empty for any.  probe: None leaves out the round
+    trip.  verify_only: writes nothing, the probe apart.  wait_s: how long the endpoint is waited for, with
+    `pause` between the attempts.  on_step: hears each step at once.
     Raises BucketUnavailable, QueueUnavailable or DatabaseUnavailable when a service stops answering (run it
     again then), ConfigError when it refuses us. What can be reached but is not as it should be is a failed
     step of the report.
@@ -107,7 +109,7 @@ def bootstrap(
 
     wait_for_endpoint(bucket, queue, timeout_s=wait_s, pause=pause)
     say("endpoint", Outcome.VERIFIED, f"S3 and SQS answer at {bucket.client.meta.endpoint_url}.")
-    resources = wanted_resources(bucket, queue, visibility_s=visibility_s)
+    resources = wanted_resources(bucket, queue, visibility_s=visibility_s, cors_origins=cors_origins)
     for resource in resources:
         damaged = any(step.outcome is Outcome.FAILED for step in steps)
         say(resource.name, *_settle(resource, verify_only=verify_only, damaged=damaged))

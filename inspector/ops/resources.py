@@ -30,7 +30,6 @@ RULE_ID: Final = "inspector-video-events"
 CORS_RULE: Final[dict[str, Any]] = {
     "ID": "inspector",
     "AllowedMethods": ["GET", "PUT", "HEAD"],
-    "AllowedOrigins": ["*"],  # the signature in the address is what grants access
     "AllowedHeaders": ["*"],
     "ExposeHeaders": ["ETag"],
     "MaxAgeSeconds": 3600,
@@ -59,14 +58,16 @@ class Resource(Protocol):
         """Make it so."""
 
 
-def wanted_resources(bucket: Bucket, queue: Queue, *, visibility_s: int) -> list[Resource]:
-    """All resources, each after those that it needs."""
+def wanted_resources(
+    bucket: Bucket, queue: Queue, *, visibility_s: int, cors_origins: Sequence[str] = ()
+) -> list[Resource]:
+    """All resources, each after those that it needs. cors_origins: empty for any."""
     return [
         DeadLetterQueue(queue),
         MainQueue(queue, visibility_s),
         TheBucket(bucket),
         QueuePolicy(bucket, queue),
-        Cors(bucket),
+        Cors(bucket, cors_origins),
         Notifications(bucket, queue),
     ]
 
@@ -218,10 +219,14 @@ class TheBucket:
 
 
 class Cors:
-    """Browsers may read, and upload by signed addresses, from any page."""
+    """Browsers may read, and upload by signed addresses, from these pages; from any, if none are named.
 
-    def __init__(self, bucket: Bucket) -> None:
+    It is the signature in the address that grants access.
+    """
+
+    def __init__(self, bucket: Bucket, origins: Sequence[str] = ()) -> None:
         self._bucket = bucket
+        self._rule = {**CORS_RULE, "AllowedOrigins": list(origins) or ["*"]}
 
     @property
     def name(self) -> str:
@@ -230,14 +235,14 @@ class Cors:
     @remote(BucketUnavailable)
     def difference(self) -> Difference | None:
         rules = self._rules()
-        if any(_allows_browsers(rule) for rule in rules):
+        if any(_covers(rule, self._rule) for rule in rules):
             return None
         return Difference("does not let browsers in", missing=not any(map(_is_our_cors, rules)))
 
     @remote(BucketUnavailable)
     def apply(self) -> None:
         others = [rule for rule in self._rules() if not _is_our_cors(rule)]
-        rules: Any = {"CORSRules": [*others, CORS_RULE]}
+        rules: Any = {"CORSRules": [*others, self._rule]}
         self._bucket.client.put_bucket_cors(Bucket=self._bucket.name, CORSConfiguration=rules)
 
     def _rules(self) -> list[Mapping[str, Any]]:
@@ -336,9 +341,11 @@ def _is_our_cors(rule: Mapping[str, Any]) -> bool:
     return bool(rule.get("ID") == CORS_RULE["ID"])
 
 
-def _allows_browsers(rule: Mapping[str, Any]) -> bool:
+def _covers(rule: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether all that is wanted is allowed, and to no other origins where ours are named."""
     fields = ("AllowedMethods", "AllowedOrigins", "AllowedHeaders", "ExposeHeaders")
-    return all(set(CORS_RULE[field]) <= set(rule.get(field, ())) for field in fields)
+    enough = all(set(wanted[field]) <= set(rule.get(field, ())) for field in fields)
+    return enough and not (_is_our_cors(rule) and set(rule["AllowedOrigins"]) > set(wanted["AllowedOrigins"]))
 
 
 def _is_our_rule(rule: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from inspector.errors import ConfigError
+from inspector.media import sandbox_status
 from inspector.settings import Settings
 
 LEAST_FFMPEG: Final = (5, 1)  # the first with -fps_mode
@@ -32,8 +33,9 @@ def preflight(settings: Settings) -> None:
 
     Raises ConfigError with one line for each fault.
     """
-    checks: list[Callable[[], None]] = [
+    checks: list[Callable[[], object]] = [
         check_ffmpeg,
+        partial(sandbox_status, settings),
         partial(check_data_dir, settings.data_dir),
         partial(check_port, settings.port, "INSPECTOR_PORT", settings.host),
     ]

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from inspector.model import State, Verdict
@@ -94,26 +94,26 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
 
 
 def _has_verdict(verdicts: tuple[Verdict, ...], min_score: float) -> ColumnElement[bool]:
-    """Whether the video is inspected and matches another inspected one so."""
-    conditions = [
-        _matched(MatchRow.content_a, MatchRow.content_b, verdicts, min_score),
-        _matched(MatchRow.content_b, MatchRow.content_a, verdicts, min_score),
+    """Whether the video is inspected and matches another inspected one so.
+
+    `LIMIT 1` makes PostgreSQL ask for each video in turn: it would else look at all matches for one page.
+    """
+    twin, mine, theirs = aliased(VideoRow), MatchRow.content_a, MatchRow.content_b
+    queries = [
+        _match(mine, theirs, verdicts, min_score),
+        _match(theirs, mine, verdicts, min_score),
     ]
     if Verdict.DUPLICATE in verdicts:
-        twin = aliased(VideoRow)
-        conditions.append(
-            select(twin.id)
-            .where(twin.content_id == VideoRow.content_id, twin.state == State.DONE, twin.id != VideoRow.id)
-            .exists()
-        )
-    return (VideoRow.state == State.DONE) & or_(*conditions)
+        same = twin.content_id == VideoRow.content_id
+        queries.append(select(literal(1)).where(same, twin.state == State.DONE, twin.id != VideoRow.id))
+    found = [query.limit(1).correlate(VideoRow).scalar_subquery().is_not(None) for query in queries]
+    return (VideoRow.state == State.DONE) & or_(*found)
 
 
-def _matched(mine: Any, theirs: Any, verdicts: tuple[Verdict, ...], min_score: float) -> ColumnElement[bool]:
+def _match(mine: Any, theirs: Any, verdicts: tuple[Verdict, ...], min_score: float) -> Select[int]:
     other = aliased(VideoRow)
     return (
-        select(MatchRow.score)
-        .join(other, (other.content_id == theirs) & (other.state == State.DONE))
+        select(literal(1))
+        .join_from(MatchRow, other, (other.content_id == theirs) & (other.state == State.DONE))
         .where(mine == VideoRow.content_id, MatchRow.verdict.in_(verdicts), MatchRow.score >= min_score)
-        .exists()
     )

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import ARRAY, BigInteger, Double, Row, Select, any_, bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from inspector.model import (
     Decision,
@@ -129,7 +129,10 @@ class StatusReader:
 
 
 def _videos() -> Select[VideoRow, ContentRow]:
-    return select(VideoRow, ContentRow).outerjoin(ContentRow, ContentRow.id == VideoRow.content_id)
+    """Without the samples of the fingerprints, which are most of their bytes and shown to nobody."""
+    unread = (defer(ContentRow.samples, raiseload=True), defer(ContentRow.packet_times_ms, raiseload=True))
+    joined = select(VideoRow, ContentRow).outerjoin(ContentRow, ContentRow.id == VideoRow.content_id)
+    return joined.options(*unread)
 
 
 def _has_results(video: VideoRow) -> bool:

@@ -14,6 +14,10 @@ probes        probe objects that ingest has seen
 workers       heartbeats
 changes       the log of what has visibly changed, in the order of the commits
 sweeps        how far the comparison of bucket and database is
+idempotency   answers to requests that may be sent again
+uploads       uploads in parts that are not ended
+outbox        events to be told to the world outside, written by a trigger as jobs end
+deliveries    each of them on its way to one target
 
 A trigger (see migrations) gives every visible change of a video or content a new revision and notifies the
 channel `inspector_changes`, so no code can forget to. Another writes the log `changes` when the transaction
@@ -104,7 +108,8 @@ class VideoRow(Base):
         UniqueConstraint("bucket", "key", name="videos_bucket_key"),
         Index("videos_bucket_name", "bucket", "name"),
         Index("videos_content", "content_id"),
-        Index("videos_state", "state"),
+        Index("videos_state", "bucket", "state", "id"),
+        Index("videos_finished", "bucket", "finished_at"),
         Index("videos_missed", "bucket", postgresql_where=text("missed_at IS NOT NULL")),
         Index("videos_due", "priority", "due_at", postgresql_where=text(CLAIMABLE)),
         Index(
@@ -155,7 +160,7 @@ class LandmarkRow(Base):
 
     __mapper_args__ = {"primary_key": [token, content_id, time_ms]}  # noqa: RUF012
     __table_args__ = (
-        Index("landmarks_token", "token", postgresql_include=["content_id", "time_ms", "checked"]),
+        Index("landmarks_token", "token", "checked", postgresql_include=["content_id", "time_ms"]),
         Index("landmarks_content", "content_id"),
     )
 
@@ -179,7 +184,8 @@ class MatchRow(Base):
     )  # by a trigger, when it looks different
 
     __table_args__ = (
-        Index("matches_content_b", "content_b"),
+        Index("matches_content_a", "content_a", "verdict", "score", postgresql_include=["content_b"]),
+        Index("matches_content_b", "content_b", "verdict", "score", postgresql_include=["content_a"]),
         Index("matches_surest", "verdict", text("score DESC"), "content_a", "content_b"),
     )
 
@@ -409,3 +415,79 @@ class SweepRow(Base):
     blocked: Mapped[str | None]  # why removals wait for a confirmation
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class IdempotencyRow(Base):
+    """A request with an idempotency key. Without `status` it is not answered yet."""
+
+    __tablename__ = "idempotency"
+
+    caller: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(UUID(as_uuid=False))
+    request_hash: Mapped[bytes]
+    status: Mapped[int | None] = mapped_column(Integer)
+    headers: Mapped[dict[str, Any] | None]
+    body: Mapped[bytes | None]
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (Index("idempotency_expires", "expires_at"),)
+
+
+class UploadRow(Base):
+    """An upload in parts. upload_id: S3's own name of it."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    bucket: Mapped[str]
+    key: Mapped[str]
+    upload_id: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    part_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (Index("uploads_expires", "expires_at"),)
+
+
+class OutboxRow(Base):
+    """An event. data: the facts of the moment; once routed, what is told of it."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    event_id: Mapped[str] = mapped_column(UUID(as_uuid=False))
+    kind: Mapped[str]
+    video_id: Mapped[int] = mapped_column(BigInteger)
+    data: Mapped[dict[str, Any]]
+    routed: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        UniqueConstraint("event_id", name="outbox_event_id"),
+        Index("outbox_unrouted", "id", postgresql_where=text("NOT routed")),
+        Index("outbox_created", "created_at"),
+    )
+
+
+class DeliveryRow(Base):
+    """An event on its way to one target. status: what an endpoint answered last."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox.id", ondelete="CASCADE"))
+    target: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="pending")
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    status: Mapped[int | None] = mapped_column(Integer)
+    error: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("deliveries_due", "due_at", postgresql_where=text("state = 'pending'")),
+        Index("deliveries_target", "target", "id"),
+        Index("deliveries_outbox", "outbox_id"),
+    )

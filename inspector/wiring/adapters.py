@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.exc import SQLAlchemyError
 
 from inspector.aws import Bucket, Queue, make_s3, make_signer, make_sqs
+from inspector.aws.uploads import Uploads
 from inspector.errors import ConfigError
 from inspector.settings import Settings
 from inspector.store import Database
@@ -23,6 +24,10 @@ def make_database(settings: Settings, *, pool_size: int = 5) -> Database:
 
 def make_bucket(settings: Settings) -> Bucket:
     return Bucket(make_s3(settings), settings.bucket, make_signer(settings))
+
+
+def make_uploads(settings: Settings) -> Uploads:
+    return Uploads(make_s3(settings), settings.bucket, make_signer(settings))
 
 
 def make_queue(settings: Settings) -> Queue:

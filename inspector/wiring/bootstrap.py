@@ -39,6 +39,7 @@ def run_bootstrap(
             bucket,
             queue,
             visibility_s=settings.visibility_timeout_s,
+            cors_origins=settings.cors_origins,
             probe=_probe(settings, db, bucket, queue, pause) if probe or not verify_only else None,
             verify_only=verify_only,
             on_step=on_step,

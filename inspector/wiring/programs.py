@@ -10,16 +10,20 @@ from flask import Flask
 from prometheus_client import start_http_server
 
 from inspector.api import create_app
-from inspector.aws import Bucket, make_s3, make_signer
+from inspector.api.v1 import Adapters
+from inspector.aws import Bucket, Queue, make_s3, make_signer, make_sqs
 from inspector.settings import Settings
 from inspector.stack import crash_looping
+from inspector.store import Database
 from inspector.store.listen import ChangeListener
 from inspector.store.shown import PageReader
 from inspector.store.status import StatusReader
-from inspector.wiring.adapters import make_bucket, make_database, make_queue
+from inspector.wiring.adapters import make_bucket, make_database, make_queue, make_uploads
 from inspector.wiring.reviews import make_reviews
+from inspector.wiring.targets import make_targets
 from inspector.worker.ingest import Ingest
 from inspector.worker.memory import give_back_large_blocks
+from inspector.worker.outbox import Outbox
 from inspector.worker.sweep import Sweep
 from inspector.worker.worker import Worker
 
@@ -32,7 +36,20 @@ def make_worker(settings: Settings, *, pulse: Path | None = None) -> Worker:
     """pulse: a file that the worker is to touch while it is well."""
     give_back_large_blocks()
     db = make_database(settings, pool_size=10)
-    return Worker(db, make_bucket(settings), make_queue(settings), settings, pulse=pulse)
+    return Worker(
+        db,
+        make_bucket(settings),
+        make_queue(settings),
+        make_uploads(settings),
+        make_outbox(settings, db),
+        settings,
+        pulse=pulse,
+    )
+
+
+def make_outbox(settings: Settings, db: Database) -> Outbox:
+    statuses = StatusReader(db, min_score=settings.min_score, common_from=settings.common_from)
+    return Outbox(db, statuses, make_targets(settings, statuses))
 
 
 def make_sweep(settings: Settings) -> Sweep:
@@ -44,13 +61,17 @@ def make_app(settings: Settings) -> Flask:
     db = make_database(settings, pool_size=settings.web_threads)
     statuses = StatusReader(db, min_score=settings.min_score, common_from=settings.common_from)
     s3 = make_s3(settings, read_timeout_s=_WEB_READ_TIMEOUT_S)
+    bucket = Bucket(s3, settings.bucket, make_signer(settings))
+    sqs = make_sqs(settings, read_timeout_s=_WEB_READ_TIMEOUT_S)
+    queue = Queue(sqs, settings.queue, settings.dead_letter_queue)
     return create_app(
         settings,
         statuses,
         lambda: ChangeListener(db),
-        Bucket(s3, settings.bucket, make_signer(settings)),
+        bucket,
+        adapters=Adapters(db, bucket, queue, make_uploads(settings)),
         page_source=PageReader(db, statuses, settings.bucket),
-        queue=make_queue(settings),
+        queue=queue,
         reviews=make_reviews(settings, db),
         crash_looping=lambda: crash_looping(settings),
     )

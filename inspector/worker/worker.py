@@ -5,6 +5,8 @@
     sweep       bucket listing → jobs
     letters     failed jobs → dead-letter queue
     tidy        thumbnails that have to go
+    uploads     aborts what nobody goes on with
+    outbox      what came of the videos → webhooks, tags, topic, bus
     listen      wakes `inspect` when a job is queued anywhere
     heartbeat   renews the lease, and shows that this worker lives
 
@@ -24,6 +26,8 @@ import structlog
 from inspector.aws.breaker import BreakerState
 from inspector.aws.bucket import Bucket
 from inspector.aws.queue import Queue
+from inspector.aws.uploads import Uploads
+from inspector.media import sandbox_status
 from inspector.settings import Settings
 from inspector.store import Database
 from inspector.store.listen import JobListener
@@ -34,10 +38,12 @@ from inspector.worker.heartbeat import Heartbeat
 from inspector.worker.ingest import Ingest
 from inspector.worker.inspect import Inspection
 from inspector.worker.loop import Loop
+from inspector.worker.outbox import Outbox
 from inspector.worker.scratch import remove_orphans
 from inspector.worker.supervisor import StopFlag, stop_on_signals
 from inspector.worker.sweep import Sweep
 from inspector.worker.thumbnails import ThumbnailMaker
+from inspector.worker.uploads import StaleUploads
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +56,15 @@ class Worker:
     """All loops of one worker process."""
 
     def __init__(
-        self, db: Database, bucket: Bucket, queue: Queue, settings: Settings, *, pulse: Path | None = None
+        self,
+        db: Database,
+        bucket: Bucket,
+        queue: Queue,
+        uploads: Uploads,
+        outbox: Outbox,
+        settings: Settings,
+        *,
+        pulse: Path | None = None,
     ) -> None:
         """pulse: a file to touch while all is well."""
         self._db = db
@@ -86,14 +100,21 @@ class Worker:
             Loop("sweep", self._sweep_once, self._stop),
             Loop("letters", DeadLetters(db, queue, settings).run_once, self._stop),
             Loop("tidy", ThumbnailMaker(db, bucket, settings).tidy_once, self._stop),
+            Loop("uploads", StaleUploads(db, uploads, bucket.name).run_once, self._stop),
+            Loop("outbox", outbox.run_once, self._stop),
             Loop("listen", self._listen_once, self._stop),
             self._heart,
         ]
 
     def run(self) -> int:
-        """Work until SIGTERM or SIGINT. Returns the exit code: 1 if a thread died."""
+        """Work until SIGTERM or SIGINT. Returns the exit code: 1 if a thread died.
+
+        Raises ConfigError if a sandbox is demanded that does not work here.
+        """
         stop_on_signals(self._asked)
+        sandbox = sandbox_status(self._settings)
         log.info("worker_started", worker=self._heartbeat.worker_id)
+        log.info("sandbox", kind=sandbox.kind, why=sandbox.why, processes_limited=sandbox.processes_limited)
         remove_orphans(self._settings.scratch)
         for loop in self._loops:
             loop.start()

@@ -185,10 +185,11 @@ def test_a_scan_that_is_stopped_leaves_nothing_behind(
 
 
 def find_decoder(pid: int) -> list[int]:
-    """The ffmpeg that a process has started."""
+    """The ffmpeg that a process has started, be it within a sandbox."""
     children = Path(f"/proc/{pid}/task").glob("*/children")
     found = [int(child) for listing in children for child in listing.read_text().split()]
-    return [child for child in found if Path(f"/proc/{child}/comm").read_text() == "ffmpeg\n"]
+    decoders = [child for child in found if Path(f"/proc/{child}/comm").read_text() == "ffmpeg\n"]
+    return decoders or [decoder for child in found for decoder in find_decoder(child)]
 
 
 def test_the_bucket_and_the_scanned_files_know_nothing_of_each_other(

@@ -52,10 +52,12 @@ _SHORT: Final = {
     "INSPECTOR_WEB_THREADS": "8",
     "INSPECTOR_LOG_FORMAT": "json",
 }
-#: Stands before the real ffmpeg: once it is told to, it starts and then does nothing at all.
+#: Stands before the real ffmpeg: once it is told to, it starts and then does nothing at all. It stands before
+#: bubblewrap too, since within the sandbox the sign cannot be seen.
 _LORIS: Final = """#!/bin/sh
-case "$*" in *-version*) ;; *) [ -e {sign} ] && mv {sign} {sign}.$$ 2>/dev/null && exec sleep 1000 ;; esac
-exec {ffmpeg} "$@"
+case "$*" in *-nostdin*) [ -e {sign} ] && mv {sign} {sign}.$$ 2>/dev/null && export LORIS=1 ;; esac
+case "$LORIS$0" in 1*/ffmpeg) exec sleep 1000 ;; esac
+exec {program} "$@"
 """
 
 
@@ -83,9 +85,10 @@ class House:
         for folder in (self.faults, self.scratch, self.machine.folder / "bin"):
             folder.mkdir()
         self.has_small_disk = self._stack.enter_context(_small_disk(self.scratch))
-        loris = self.machine.folder / "bin" / "ffmpeg"
-        loris.write_text(_LORIS.format(sign=self.loris, ffmpeg=shutil.which("ffmpeg")))
-        loris.chmod(0o755)
+        for name in filter(shutil.which, ("ffmpeg", "bwrap")):
+            loris = self.machine.folder / "bin" / name
+            loris.write_text(_LORIS.format(sign=self.loris, program=shutil.which(name)))
+            loris.chmod(0o755)
         self._stack.enter_context(closing(self.db))
         self._stack.callback(self.cluster.stop)
         self.cluster.make_folder()

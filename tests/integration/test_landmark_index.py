@@ -81,6 +81,18 @@ def test_what_very_many_have_in_common_is_read_up_to_a_limit(database: Database)
     assert (8, 0, 2, 0) in found
 
 
+def test_which_rows_are_read_depends_on_what_they_hold_and_not_on_who_came_first(database: Database) -> None:
+    rows = [(content, content % 11) for content in range(2, 2 + 3 * landmarks.MOST_ROWS)]
+    read = []
+    for arrived in (rows, rows[::-1]):
+        for content, checked in arrived:
+            store(database, content, (7, 0, 2 * checked + 1))
+        read.append(sorted(row[2] % 11 for row in ask(database, (7, 0, 0))))
+        for content, _ in arrived:
+            store(database, content)
+    assert read[0] == read[1]
+
+
 def test_a_long_query_is_asked_in_pieces(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(token, 10 * token, 0) for token in range(1, 12)]
     store(database, 2, *rows)

@@ -112,11 +112,14 @@ def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(path, "-f", "lavfi", "-i", "color=size=64x36:rate=250", "-t", "40", "-c:v", "mpeg4")
 
 
-def signal_ffmpeg(signum: signal.Signals) -> None:
-    for listing in Path("/proc/self/task").glob("*/children"):
-        for pid in listing.read_text().split():
+def signal_ffmpeg(signum: signal.Signals, parent: int | None = None) -> None:
+    """To every ffmpeg below us, be it within a sandbox."""
+    for listing in Path(f"/proc/{parent or os.getpid()}/task").glob("*/children"):
+        for pid in map(int, listing.read_text().split()):
             if Path(f"/proc/{pid}/comm").read_text() == "ffmpeg\n":
-                os.kill(int(pid), signum)
+                os.kill(pid, signum)
+            else:
+                signal_ffmpeg(signum, pid)
 
 
 # ---------------------------------------------------------------- times

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -259,4 +260,20 @@ def test_the_program_dies_with_the_process_that_started_it() -> None:
 
 
 def _names_of_children(pid: int) -> list[str]:
-    return [Path(f"/proc/{child}/comm").read_text().strip() for child in children_of(pid)]
+    names = []
+    for child in children_of(pid):
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            names.append(Path(f"/proc/{child}/comm").read_text().strip())
+    return names
+
+
+# ---------------------------------------------------------------- whose fault it is
+
+
+def test_a_program_that_computes_is_told_from_one_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "BUSY_SHARE", 0.05)  # the machine of a test may be loaded
+    with pytest.raises(ToolTimeout) as computing:
+        run("while :; do :; done", deadline_s=0.5)
+    with pytest.raises(ToolTimeout) as waiting:
+        run("sleep 60", deadline_s=0.5)
+    assert (computing.value.busy, waiting.value.busy) == (True, False)

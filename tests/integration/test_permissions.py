@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import pytest
+import requests
+from flask import Flask
 
-from inspector.api.board import StatusBoard
-from inspector.api.finder import Finder
-from inspector.aws import Bucket
+from inspector.api import create_app
+from inspector.api.v1 import Adapters
+from inspector.aws import Bucket, make_signer
+from inspector.aws.publish import Tags
+from inspector.aws.uploads import Uploads
 from inspector.errors import BucketUnavailable, Unavailable
 from inspector.ops.actions import Actions
 from inspector.review.actions import ActionKind
 from inspector.settings import Settings
 from inspector.store import Database
+from inspector.store.listen import ChangeListener
 from inspector.store.status import StatusReader
 from inspector.wiring.adapters import make_bucket, make_queue
 from inspector.wiring.bootstrap import run_bootstrap
@@ -38,6 +43,9 @@ QUEUE_ARN: Final = "arn:aws:sqs:eu-west-1:123456789012:"
 #: Source: Service Authorization Reference, "Actions, resources, and condition keys" for Amazon S3 and SQS.
 ACTIONS: Final = {
     "HeadBucket": "s3:ListBucket",
+    "ListParts": "s3:ListMultipartUploadParts",
+    "CreateMultipartUpload": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
     "ListObjectsV2": "s3:ListBucket",
     "HeadObject": "s3:GetObject",
     "GetBucketCors": "s3:GetBucketCORS",
@@ -172,6 +180,7 @@ def test_a_worker_is_permitted_what_it_does_and_no_more(
     Sweep(database, places.bucket, house.ingest, places.settings).run_whole(confirm_removals=False)
     tight = places.settings.model_copy(update={"thumbnails_bytes": 1})
     ThumbnailMaker(database, places.bucket, tight).tidy_once()
+    Uploads(places.bucket.client, places.bucket.name, places.bucket.client).abort("a.mp4", "long gone")
     judge("worker", recorder.calls)
 
 
@@ -179,12 +188,32 @@ def test_the_web_is_permitted_what_it_does_and_no_more(places: Places, database:
     assert run_bootstrap(places.settings).ok
     recorder = Recorder(places)
     others(places).bucket.put("a.mp4", b"no video")
-    board = StatusBoard(StatusReader(database, min_score=0.5))
-    finder = Finder(board, places.bucket, places.bucket.name, lambda key: True)
-    assert finder.find("a.mp4") is not None
-    assert finder.find("b.mp4") is None
-    assert places.queue.depths().dead == 0
+    client = web_over(places, database).test_client()
+    assert client.get("/status/a.mp4").status_code == 200
+    assert client.get("/status/b.mp4").status_code == 404
+    assert client.get("/api/v1/system").get_json()["queue"]["dead"] == 0
+    for end in ("completion", "abort"):
+        asked = {"key": f"{end}.mp4", "size_bytes": 1, "in_parts": True}
+        address = client.post("/api/v1/uploads", json=asked).headers["Location"]
+        parts = client.post(f"{address}/parts", json={"part_numbers": [1]}).get_json()["parts"]
+        requests.put(parts[0]["url"], data=b"x", timeout=20).raise_for_status()
+        recorder.calls.add(("s3:PutObject", f"{BUCKET_ARN}/{end}.mp4"))  # by the address that we signed
+        gone = client.delete(address) if end == "abort" else client.post(f"{address}/completion")
+        assert gone.status_code < 300
     judge("web", recorder.calls)
+
+
+def test_publishing_is_permitted_what_it_does_and_no_more(places: Places, database: Database) -> None:
+    assert run_bootstrap(places.settings).ok
+    others(places).bucket.put("a.mp4", b"x")
+    recorder = Recorder(places)
+    assert Tags(places.bucket.client, places.bucket.name).write("a.mp4", {"status": "done"})
+    recorder.calls |= {
+        ("sns:Publish", "arn:aws:sns:eu-west-1:123456789012:video-results"),
+        ("events:PutEvents", "arn:aws:events:eu-west-1:123456789012:event-bus/video-results"),
+    }
+    assert {call for call in recorder.calls if not any(permits(g, call) for g in grants("publish"))} == set()
+    assert {action for action, _ in recorder.calls} == {action for action, _ in grants("publish")}
 
 
 def test_a_reviewer_is_permitted_what_they_do_and_no_more(places: Places, database: Database) -> None:
@@ -214,6 +243,18 @@ def test_policies_name_what_the_settings_name_by_default() -> None:
         f"arn:aws:sqs:*:*:{defaults.queue}",
         f"arn:aws:sqs:*:*:{defaults.dead_letter_queue}",
     }
+
+
+def web_over(places: Places, db: Database) -> Flask:
+    """The web application, with the clients of these places."""
+    uploads = Uploads(places.bucket.client, places.bucket.name, make_signer(places.settings))
+    return create_app(
+        places.settings,
+        StatusReader(db, min_score=0.5),
+        lambda: ChangeListener(db),
+        places.bucket,
+        adapters=Adapters(db, places.bucket, places.queue, uploads),
+    )
 
 
 def others(places: Places) -> Places:

@@ -14,6 +14,8 @@ from sqlalchemy import select
 from inspector import failpoints
 from inspector.store import Database
 from inspector.store.tables import WorkerRow
+from inspector.wiring.adapters import make_uploads
+from inspector.wiring.programs import make_outbox
 from inspector.worker.worker import Worker
 from tests.services import Endpoint, places_at
 
@@ -33,7 +35,9 @@ def worker(ministack: Endpoint, database: Database, tmp_path: Path) -> Iterator[
     for name in (places.queue.name, places.queue.dead_letter_name):
         places.queue.client.create_queue(QueueName=name)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield Worker(database, places.bucket, places.queue, places.settings, pulse=tmp_path / "pulse")
+    settings = places.settings
+    uploads, outbox = make_uploads(settings), make_outbox(settings, database)
+    yield Worker(database, places.bucket, places.queue, uploads, outbox, settings, pulse=tmp_path / "pulse")
     failpoints.install(None)
     for number, handler in before.items():
         signal.signal(number, handler)

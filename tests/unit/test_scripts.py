@@ -93,6 +93,30 @@ def test_without_a_known_package_manager_the_address_is_told(bin_dir: Path) -> N
     assert "https://ffmpeg.org" in result.stderr
 
 
+# ---------------------------------------------------------------- infra/install-package
+
+
+def test_an_installed_program_is_left_alone(bin_dir: Path) -> None:
+    install(bin_dir, "bwrap", "exit 1")
+    install(bin_dir, "apt-get", "exit 1")
+    assert run("infra/install-package", bin_dir, "bwrap", "bubblewrap").returncode == 0
+
+
+def test_root_installs_the_package_of_a_program(bin_dir: Path, tmp_path: Path) -> None:
+    install(bin_dir, "apt-get", f'echo "$*" >> {tmp_path}/calls')
+    install(bin_dir, "id", "echo 0")
+    assert run("infra/install-package", bin_dir, "bwrap", "bubblewrap").returncode == 0
+    assert (tmp_path / "calls").read_text().splitlines()[-1].endswith(" bubblewrap")
+
+
+def test_who_may_not_install_a_package_is_told_what_to_type(bin_dir: Path) -> None:
+    install(bin_dir, "apt-get", "exit 1")
+    install(bin_dir, "id", "echo 1000")
+    result = run("infra/install-package", bin_dir, "bwrap", "bubblewrap")
+    assert result.returncode == 1
+    assert "Type: sudo apt-get install" in result.stderr
+
+
 # ---------------------------------------------------------------- infra/audit
 
 

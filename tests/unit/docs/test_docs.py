@@ -15,7 +15,6 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from inspector import __version__, metrics
-from inspector.api import create_app
 from inspector.api.app import background
 from inspector.api.documents import page_document, status_document
 from inspector.api.glance import Glance
@@ -37,9 +36,8 @@ from inspector.model import (
 )
 from inspector.settings import Settings
 from inspector.store import Database
-from inspector.wiring.reviews import make_reviews
-from tests.services import settings_for_test
-from tests.unit.api.fakes import BUCKET, FakeBucket, FakePages, FakeSource
+from tests.integration.rest import rest_app, rest_settings
+from tests.unit.api.fakes import BUCKET, FakeSource
 
 ROOT: Final = Path(__file__).parents[3]
 DOCUMENTS: Final = tuple(sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]))
@@ -144,27 +142,16 @@ def test_every_target_of_make_is_explained() -> None:
 
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
-    source = FakeSource()
-    settings = settings_for_test(data_dir=tmp_path, bucket=BUCKET)
-    return create_app(
-        settings,
-        source,
-        source.listener,
-        FakeBucket(),
-        page_source=FakePages(source),
-        reviews=make_reviews(settings, Database("postgresql+psycopg2://nobody@127.0.0.1:1/nothing")),
-    )
+    """All routes; nothing is asked of this database."""
+    return rest_app(Database("postgresql+psycopg2://nobody@127.0.0.1:9/none"), rest_settings(tmp_path))
 
 
 def test_every_route_is_documented(app: Flask) -> None:
-    spoken = {
-        rule.rule.replace("s3key:", "").replace("path:", "").replace("int:", "")
-        for rule in app.url_map.iter_rules()
-    }
+    spoken = {re.sub(r"<\w+:", "<", rule.rule) for rule in app.url_map.iter_rules()}
     documented = {
         address
         for row in re.findall(r"^\| .*\|$", section(read("docs/api.md"), "Addresses"), re.MULTILINE)
-        for address in re.findall(r"(?:GET|POST) (/[^`?]*)", row)
+        for address in re.findall(r"(?:GET|POST|DELETE) (/[^`?]*)", row)
     }
     assert documented == spoken
 

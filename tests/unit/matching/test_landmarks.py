@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.index.films import glue
 from inspector.matching import find_candidates, make_landmarks, query_landmarks
 from inspector.matching.candidates import FEW
 from inspector.matching.hashes import VARIANTS, vary
-from inspector.matching.landmarks import HANDFUL, KIND_SHIFT, Kind
+from inspector.matching.landmarks import HANDFUL
+from inspector.matching.tokens import KIND_SHIFT, Kind
 from inspector.model import MOST_CHECKED_BITS, Candidate, Fingerprint, Landmarks, Postings, View
 from tests.unit.matching.films import (
     cut_out,
@@ -228,3 +230,22 @@ def test_the_order_of_postings_does_not_matter() -> None:
 
 def test_the_limit_keeps_the_strongest() -> None:
     assert find_candidates(look_up(query_landmarks(EDITS["copy"])), limit=1)[0].content_id == 7
+
+
+def test_a_quiet_clip_in_the_midst_of_livelier_footage_keeps_its_share() -> None:
+    quiet = replace(FILMS[7], frame_novelty=FILMS[7].frame_novelty * np.float32(0.01))
+    kept = fine(make_landmarks(glue([FILMS[1], FILMS[2], quiet, FILMS[3], FILMS[4]]))).times_ms
+    assert ((kept > 120_000) & (kept < 180_000)).sum() > 0.15 * len(kept)
+
+
+def test_a_short_query_asks_in_more_depth_than_a_long_one() -> None:
+    def a_second(film: Fingerprint) -> float:
+        return len(query_landmarks(film).tokens) / film.duration_s
+
+    assert a_second(cut_out(FILMS[7], 0, 30)) > 3 * a_second(make_film(7, 300.0))
+
+
+def test_a_picture_that_stands_still_is_asked_for_once_a_second() -> None:
+    asked = query_landmarks(make_still(1, 60.0, picture=0x0F0F0F0F0F0F0F0E))
+    _, counts = np.unique(asked.tokens, return_counts=True)
+    assert counts.max() == 60

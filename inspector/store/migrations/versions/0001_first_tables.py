@@ -118,6 +118,26 @@ CREATE TRIGGER changes_trimmed AFTER INSERT ON changes
 """
 
 
+_OUTBOX = """
+CREATE FUNCTION record_outcome() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO outbox (event_id, kind, video_id, data) VALUES (
+        gen_random_uuid(),
+        CASE NEW.state WHEN 'done' THEN 'video.done' ELSE 'video.failed' END,
+        NEW.id,
+        jsonb_build_object(
+            'key', NEW.key, 'bucket', NEW.bucket, 'etag', NEW.etag, 'state', NEW.state,
+            'reason', NEW.reason, 'error', NEW.error, 'content_id', NEW.content_id,
+            'revision', NEW.revision));
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER video_ended AFTER UPDATE OF state ON videos FOR EACH ROW
+    WHEN (NEW.state IN ('done', 'rejected', 'failed') AND OLD.state IS DISTINCT FROM NEW.state)
+    EXECUTE FUNCTION record_outcome();
+"""
+
+
 def upgrade() -> None:
     op.execute("CREATE SEQUENCE revisions")
     op.create_table(
@@ -158,10 +178,73 @@ def upgrade() -> None:
     op.create_index(
         "landmarks_token",
         "landmarks",
-        ["token"],
+        ["token", "checked"],
         unique=False,
-        postgresql_include=["content_id", "time_ms", "checked"],
+        postgresql_include=["content_id", "time_ms"],
     )
+    op.create_table(
+        "idempotency",
+        sa.Column("caller", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("token", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("request_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("headers", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("caller", "key"),
+    )
+    op.create_index("idempotency_expires", "idempotency", ["expires_at"], unique=False)
+    op.create_table(
+        "uploads",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("upload_id", sa.Text(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("part_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("uploads_expires", "uploads", ["expires_at"], unique=False)
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("event_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("video_id", sa.BigInteger(), nullable=False),
+        sa.Column("data", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("routed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("event_id", name="outbox_event_id"),
+    )
+    op.create_index("outbox_created", "outbox", ["created_at"], unique=False)
+    op.create_index("outbox_unrouted", "outbox", ["id"], unique=False, postgresql_where=sa.text("NOT routed"))
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("outbox_id", sa.BigInteger(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["outbox_id"], ["outbox.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "deliveries_due",
+        "deliveries",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index("deliveries_outbox", "deliveries", ["outbox_id"], unique=False)
+    op.create_index("deliveries_target", "deliveries", ["target", "id"], unique=False)
     op.create_table(
         "probes",
         sa.Column("key", sa.Text(), nullable=False),
@@ -216,7 +299,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["content_b"], ["contents.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("content_a", "content_b"),
     )
-    op.create_index("matches_content_b", "matches", ["content_b"], unique=False)
+    for mine, theirs in (("content_a", "content_b"), ("content_b", "content_a")):
+        op.create_index(
+            f"matches_{mine}",
+            "matches",
+            [mine, "verdict", "score"],
+            unique=False,
+            postgresql_include=[theirs],
+        )
     op.create_index(
         "matches_surest", "matches", ["verdict", sa.literal_column("score DESC"), "content_a", "content_b"]
     )
@@ -279,7 +369,8 @@ def upgrade() -> None:
     op.create_index(
         "videos_missed", "videos", ["bucket"], unique=False, postgresql_where=sa.text("missed_at IS NOT NULL")
     )
-    op.create_index("videos_state", "videos", ["state"], unique=False)
+    op.create_index("videos_finished", "videos", ["bucket", "finished_at"], unique=False)
+    op.create_index("videos_state", "videos", ["bucket", "state", "id"], unique=False)
     op.create_index(
         "videos_undelivered",
         "videos",
@@ -287,6 +378,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'failed' AND NOT dead_lettered"),
     )
+    _upgrade_reviews()
     op.create_table(
         "changes",
         sa.Column("position", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -303,8 +395,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("position"),
     )
-    _upgrade_reviews()
     op.execute(_REVISIONS)
+    op.execute(_OUTBOX)
 
 
 def downgrade() -> None:
@@ -316,6 +408,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'failed' AND NOT dead_lettered"),
     )
     op.drop_index("videos_state", table_name="videos")
+    op.drop_index("videos_finished", table_name="videos")
     op.drop_index("videos_missed", table_name="videos", postgresql_where=sa.text("missed_at IS NOT NULL"))
     op.drop_index(
         "videos_due", table_name="videos", postgresql_where=sa.text("state IN ('queued', 'processing')")
@@ -323,18 +416,25 @@ def downgrade() -> None:
     op.drop_index("videos_content", table_name="videos")
     op.drop_index("videos_bucket_name", table_name="videos")
     op.drop_table("videos")
+    op.drop_index("matches_content_b", table_name="matches", postgresql_include=["content_a"])
+    op.drop_index("matches_content_a", table_name="matches", postgresql_include=["content_b"])
     op.drop_index("matches_surest", table_name="matches")
-    op.drop_index("matches_content_b", table_name="matches")
     op.drop_table("matches")
     op.drop_table("workers")
     op.drop_index("thumbnails_made", table_name="thumbnails")
     op.drop_table("thumbnails")
     op.drop_table("sweeps")
+    op.drop_table("deliveries")
+    op.drop_table("outbox")
+    op.drop_index("uploads_expires", table_name="uploads")
+    op.drop_table("uploads")
+    op.drop_index("idempotency_expires", table_name="idempotency")
+    op.drop_table("idempotency")
     op.drop_table("probes")
     op.drop_index(
         "landmarks_token",
         table_name="landmarks",
-        postgresql_include=["content_id", "time_ms", "checked"],
+        postgresql_include=["content_id", "time_ms"],
     )
     op.drop_index("landmarks_content", table_name="landmarks")
     op.drop_table("landmarks")
@@ -343,7 +443,7 @@ def downgrade() -> None:
     op.drop_table("changes")
     op.execute(
         "DROP FUNCTION announce_video, announce_content, number_match, forget_checkpoints, log_video, "
-        "log_content, lock_changes, trim_changes"
+        "log_content, lock_changes, trim_changes, record_outcome"
     )
     op.execute("DROP SEQUENCE revisions")
 
