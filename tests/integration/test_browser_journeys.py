@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -238,3 +239,45 @@ def test_pages_are_light_and_have_no_serious_fault_of_accessibility(
         )
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut off"
         context.close()
+
+
+DROP_FILES = """async files => {
+  const carried = new DataTransfer();
+  for (const [name, base64] of files) {
+    const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
+    carried.items.add(new File([bytes], name, { type: "video/mp4" }));
+  }
+  for (const type of ["dragenter", "dragover", "drop"]) {
+    const how = { dataTransfer: carried, bubbles: true, cancelable: true };
+    document.body.dispatchEvent(new DragEvent(type, how));
+  }
+}"""
+
+
+def drag_and_drop(page: Page, **files: Path) -> None:
+    """Let files fall onto the page, by these names without their suffix."""
+    named = [(f"{name}.mp4", base64.b64encode(path.read_bytes()).decode()) for name, path in files.items()]
+    page.evaluate(DROP_FILES, named)
+
+
+def test_files_that_are_dropped_onto_the_page_are_uploaded_inspected_and_compared(
+    site: Site, films: dict[str, Path], page: Page, complaints: list[str]
+) -> None:
+    page.goto(f"{site.url}/")
+    drag_and_drop(page, my_film=films["film"], my_clip=films["clip"], my_copy=films["edited"])
+    uploads = page.get_by_role("region", name="Uploads")
+    expect(uploads.get_by_role("status")).to_have_text("3 of 3 uploaded")
+    clip = page.get_by_role("row", name=re.compile("^my_clip.mp4"))
+    expect(clip.get_by_text("done", exact=True)).to_be_visible()
+    site.inspected("my_film.mp4", "my_clip.mp4", "my_copy.mp4")
+    page.goto(f"{site.url}/compare?a=my_clip.mp4&b=my_film.mp4")
+    there = page.locator(".segments tbody tr").first.locator("td").nth(1)
+    assert seconds(there.inner_text()) == pytest.approx([3.4, 11.4], abs=0.3)
+    page.goto(f"{site.url}/")
+    drag_and_drop(page, my_clip=films["clip"])
+    expect(uploads.get_by_text("A video of this name is here already.")).to_be_visible()
+    uploads.get_by_role("button", name="Replace it").click()
+    expect(uploads.get_by_role("status")).to_have_text("1 of 1 uploaded")
+    uploads.get_by_role("link", name="Open").first.click()
+    expect(page.get_by_role("heading", name="my_clip.mp4")).to_be_visible()
+    assert [each for each in complaints if "409" not in each] == []
