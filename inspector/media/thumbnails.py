@@ -15,9 +15,10 @@ from typing import Final
 
 import structlog
 
-from inspector.errors import ToolFailed
+from inspector.errors import MediaRejected, ToolFailed
 from inspector.media.opening import address, options
-from inspector.media.tool import ToolLimits, never, run_tool
+from inspector.media.reading import read_by_tool
+from inspector.media.tool import never
 from inspector.model import MediaInfo
 from inspector.settings import Settings
 
@@ -108,14 +109,15 @@ def _look(
         some = shots[first : first + _AT_ONCE]
         pictures = {f"shot{n}": _Picture() for n in range(len(some))}
         try:
-            run_tool(
+            read_by_tool(
+                path,
                 _arguments(path, media, some, settings, key_frames=key_frames),
-                limits=ToolLimits(settings.tool_memory_bytes, cpu_s=_DEADLINE_S),
+                settings,
                 deadline_s=_DEADLINE_S,
                 sinks=pictures,
                 cancelled=cancelled,
             )
-        except ToolFailed as exc:
+        except (ToolFailed, MediaRejected) as exc:
             log.info("thumbnails_missed", error=str(exc))
         jpegs = [picture.jpeg for picture in pictures.values()]
         found |= {shot.start_s: jpeg for shot, jpeg in zip(some, jpegs, strict=True) if jpeg}

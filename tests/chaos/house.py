@@ -75,6 +75,7 @@ class House:
         self._stack = ExitStack()
         self._s3: subprocess.Popen[bytes] | None = None
         self._up: subprocess.Popen[bytes] | None = None
+        self._commands: list[subprocess.Popen[bytes]] = []
         socket = str(self.cluster.socket_dir / f".s.PGSQL.{PORT}")
         self.proxies = {
             "postgres": Proxy(free_port(), partial(asyncio.open_unix_connection, socket)),
@@ -98,6 +99,7 @@ class House:
         for proxy in self.proxies.values():
             self._stack.enter_context(proxy)
         self._stack.callback(self.stop_inspector)
+        self._stack.callback(self.end_commands)
         self.start_inspector()
         wait_until(self.machine.web.answers, self._up)
         return self
@@ -126,10 +128,23 @@ class House:
         return (self.machine.folder / "inspector.log").read_text(errors="replace")
 
     def start_inspector(self) -> None:
-        self._up = self.command("up")
+        self._up = self._start("up")
 
-    def command(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start one of the inspector's commands."""
+    def command(self, *arguments: str) -> None:
+        """Start one of the inspector's commands, which ends by itself."""
+        self._commands.append(self._start(*arguments))
+
+    def end_commands(self) -> None:
+        """Wait for the commands to end, and kill who does not."""
+        while self._commands:
+            command = self._commands.pop()
+            try:
+                command.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                command.kill()
+                command.wait()
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.machine.folder / "inspector.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "inspector", *arguments],

@@ -73,7 +73,7 @@ class Report:
             "  ended as: " + ", ".join(f"{n} {state}" for state, n in sorted(self.states.items())),
             *(f"  {count:5} × {name}" for name, count in sorted(self.struck.items())),
         ]
-        for name, values in sorted(self.took_s.items()):
+        for name, values in sorted((name, values) for name, values in self.took_s.items() if values):
             lines.append(
                 f"  {name}: {len(values)} times, p50 {quantile(values, 0.5):.1f} s, "
                 f"p99 {quantile(values, 0.99):.1f} s, longest {max(values):.1f} s"
