@@ -188,6 +188,7 @@ def test_sound_that_ends_early_is_waited_for_and_then_no_more(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inspector.media.segments.PATIENCE_S", 3.0)
+    monkeypatch.setattr("inspector.media.tool.PIPE_BYTES", 2**16)  # no more than a second of pictures
     path = make(folder / "sound_ends_early.mp4", *PICTURES, "-t", "5", *NOISE, *H264, *AAC)
     straight, whole = see(path, 1e6), see(path)
     assert [place.seeking for place in whole.places] == [True, False]
