@@ -26,7 +26,7 @@ from tests.services import free_port, wait_until
 
 COMMAND: Final = Path(sys.executable).with_name("inspector")
 BUCKET: Final = "videos"
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 90.0
 NOTHING: Final[Mapping[str, str]] = {}
 
 Document = dict[str, Any]

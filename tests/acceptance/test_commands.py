@@ -76,10 +76,8 @@ def test_put_waits_and_shows_what_was_found(house: Machine, film: Path, tmp_path
     (copy,) = copies(film, tmp_path, 1)
     done = house.run("put", "--wait", "--prefix", "put/", film, copy)
     rows = [line.split() for line in done.stdout.splitlines() if line.strip()]
-    assert rows[1:3] == [["put/film.mp4", "done", "1", "1"], ["put/copy00.mp4", "done", "1", "1"]]
-    assert rows[4][0] == "put/film.mp4"
-    assert rows[4][3] == "put/copy00.mp4"
-    assert rows[4][6] == "duplicate"
+    assert [row[:3] for row in rows[1:3]] == [["put/film.mp4", "done", "1"], ["put/copy00.mp4", "done", "1"]]
+    assert ["put/film.mp4", "put/copy00.mp4", "duplicate"] in [[row[0], row[3], row[6]] for row in rows[4:]]
 
 
 def test_put_prints_the_keys_when_it_does_not_wait(house: Machine, film: Path) -> None:

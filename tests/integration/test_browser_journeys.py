@@ -92,6 +92,7 @@ def test_a_keyboard_leads_from_the_library_to_a_comparison(stocked: Site, page: 
     page.keyboard.press("g")
     page.keyboard.press("l")
     expect(page.get_by_role("heading", name="Library")).to_be_visible()
+    page.wait_for_load_state()  # keys mean something once the scripts are there
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
 
