@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,6 +103,14 @@ def stored_twice(house: House) -> list[str]:
 def left_over(house: House) -> list[Path]:
     """Files in the scratch folder."""
     return [path for path in house.scratch.glob("**/*") if path.name != "filler"]
+
+
+def left_over_at_rest(house: House, *, patience_s: float) -> list[Path]:
+    """The same, once all work has had time to end: thumbnails are made when a job is done already."""
+    deadline = time.monotonic() + patience_s
+    while (left := left_over(house)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
 
 
 def connections(house: House) -> int:

@@ -27,6 +27,7 @@ from tests.chaos.results import (
     differences,
     found_once,
     left_over,
+    left_over_at_rest,
     read_results,
     stored_twice,
 )
@@ -253,7 +254,8 @@ class _War:
                 problems.append(f"different: {pair} is a pair in one of the runs only")
         late = [seconds for seconds in self.recovery.took_s[JOBS] if seconds > BOUND_S]
         problems += [f"late: a job waited {seconds:.1f} s for another worker" for seconds in late]
-        problems += [f"scratch: {path}" for path in left_over(self._house)]
+        left = left_over_at_rest(self._house, patience_s=PATIENCE_S)
+        problems += [f"scratch: {path}" for path in left]
         return problems
 
 
