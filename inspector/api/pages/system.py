@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 from flask import Response, redirect
@@ -12,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from inspector.api.pages.behind import Behind, page
 from inspector.aws.queue import QueueDepths
 from inspector.errors import QueueUnavailable
+from inspector.logs import redacted
 from inspector.model import State
 from inspector.settings import Settings
 
@@ -78,6 +78,6 @@ def _said(name: str, value: Any) -> str:
         return "set, not shown" if value else ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, tuple):
-        return ", ".join(str(each) for each in value)
-    return "" if value is None else str(value) if not isinstance(value, Path) else value.as_posix()
+    if value is None:
+        return ""
+    return redacted(", ".join(map(str, value)) if isinstance(value, tuple) else str(value))

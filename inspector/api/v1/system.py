@@ -160,7 +160,9 @@ def _shown(name: str, value: Any) -> Any:
         return "***" if value else None
     if value is None or isinstance(value, bool | int | float):
         return value
-    return [str(each) for each in value] if isinstance(value, tuple) else redacted(str(value))
+    if isinstance(value, tuple):
+        return [redacted(str(each)) for each in value]
+    return redacted(str(value))
 
 
 def _worker(worker: WorkerStatus, alive: bool) -> models.WorkerState:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from inspector.api.pages.system import said_settings
+from inspector.api.v1.system import shown_settings
 from inspector.model import (
     DuplicateStatus,
     Evidence,
@@ -22,6 +24,7 @@ from inspector.model import (
 )
 from inspector.settings import Settings
 from inspector.store.thumbnails import Thumbnails
+from tests.services import settings_for_test
 from tests.unit.api.fakes import FakeBucket, FakePages, FakeSource
 
 HOSTILE = "<script>alert('x')</script>\"'.mp4"
@@ -267,3 +270,11 @@ def test_nothing_from_outside_becomes_markup(source: FakeSource, client: FlaskCl
         assert "<script>alert" not in answer.text
         assert "&lt;script&gt;alert" in answer.text
         assert not re.search(INLINE, answer.text)
+
+
+def test_settings_are_shown_without_the_credentials_that_addresses_carry() -> None:
+    settings = settings_for_test(aws_endpoint_url="http://ann:hunter2@127.0.0.1:4566")
+    said = {name: value for name, value, *_ in said_settings(settings)}
+    assert said["INSPECTOR_AWS_ENDPOINT_URL"] == "http://ann:***@127.0.0.1:4566"
+    assert shown_settings(settings)["aws_endpoint_url"] == "http://ann:***@127.0.0.1:4566"
+    assert "hunter2" not in str(said)
