@@ -33,6 +33,7 @@ MAX_CONNECTIONS: Final = 200
 STOP_TIMEOUT_S: Final = 30.0
 _SERVER_USER: Final = "pgserver"  # where we are root
 _LONGEST_SOCKET_PATH: Final = 100  # bytes; sun_path holds 104 on macOS, 108 on Linux
+_SHORT_FOLDER: Final = Path("/tmp")  # noqa: S108 - what lies there is checked to be ours alone
 _VERSION: Final = "18"
 
 
@@ -242,11 +243,14 @@ def _let_pass(path: Path) -> None:
 
 
 def _socket_dir(data: Path) -> Path:
-    """The cluster itself, whose mode keeps others out, or a private folder where that path is too long."""
+    """The cluster itself, whose mode keeps others out, or a private folder where that path is too long.
+
+    Not in $TMPDIR: that may be as long, and another process of the same cluster may have another one.
+    """
     if len(os.fsencode(data)) + len(f"/.s.PGSQL.{PORT}") <= _LONGEST_SOCKET_PATH:
         return data
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"inspector-{name}"
+    return _SHORT_FOLDER / f"inspector-{name}"
 
 
 def _said(exc: Exception) -> str:
