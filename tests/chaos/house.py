@@ -219,7 +219,8 @@ class House:
             )
         wait_until(lambda: answers(self.s3_port), self._s3)
         if empty:
-            self.s3.create_bucket(Bucket=BUCKET)
+            with suppress(self.s3.exceptions.BucketAlreadyOwnedByYou):  # a bootstrap was quicker
+                self.s3.create_bucket(Bucket=BUCKET)
 
     def kill_s3(self) -> None:
         if self._s3 is not None:
