@@ -8,7 +8,6 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 from sqlalchemy import text
 
@@ -16,11 +15,12 @@ from inspector.api import create_app
 from inspector.api.app import background
 from inspector.api.board import StatusBoard
 from inspector.api.feeder import Feeder
-from inspector.model import Fingerprint, Lease, Library, MediaInfo, ObjectState, Progress, State
+from inspector.model import Lease, Library, MediaInfo, ObjectState, Progress, State
 from inspector.store import Database, contents, jobs, videos
 from inspector.store.listen import ChangeListener
 from inspector.store.shown import PageReader
 from inspector.store.status import StatusReader
+from tests.integration.rest import fingerprint
 from tests.services import settings_for_test, wait_until
 from tests.unit.api.fakes import BUCKET, FakeBucket
 from tests.unit.api.source_contract import StatusSourceContract, World
@@ -47,7 +47,7 @@ def claim(db: Database, key: str) -> Lease:
 def finish(db: Database, key: str) -> None:
     lease = claim(db, key)
     with db.begin() as tx:
-        content_id = contents.save(tx, Library.BUCKET, key.encode().ljust(32), MEDIA, _fingerprint())
+        content_id = contents.save(tx, Library.BUCKET, key.encode().ljust(32), MEDIA, fingerprint())
         jobs.finish(tx, lease, content_id)
 
 
@@ -56,21 +56,6 @@ def remove(db: Database, key: str) -> None:
         known = videos.find(tx, BUCKET, key)
         assert known is not None
         videos.remove(tx, known, sequencer=None)
-
-
-def _fingerprint() -> Fingerprint:
-    none = np.zeros(0)
-    return Fingerprint(
-        duration_s=10.0,
-        cuts_s=np.array([1.0, 2.5]),
-        frame_times_s=none,
-        frame_hashes=none.astype(np.uint64),
-        frame_novelty=none.astype(np.float32),
-        motion_hashes=none.astype(np.uint64),
-        sound_times_s=none,
-        sound_hashes=none.astype(np.uint32),
-        sound_weight=none.astype(np.float32),
-    )
 
 
 class TestStatusReader(StatusSourceContract):
@@ -127,7 +112,7 @@ def finish_all(db: Database, keys: list[str]) -> None:
             with db.begin() as tx:
                 jobs.report(tx, lease, Progress(part))
         with db.begin() as tx:
-            content_id = contents.save(tx, Library.BUCKET, key.encode().ljust(32), MEDIA, _fingerprint())
+            content_id = contents.save(tx, Library.BUCKET, key.encode().ljust(32), MEDIA, fingerprint())
             jobs.finish(tx, lease, content_id)
 
 
