@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from inspector.model import Fingerprint, State, VideoStatus
-from inspector.store import catalog, contents, requeue, thumbnails
+from inspector.store import catalog, contents, requeue, throughput, thumbnails
 from inspector.store.catalog import Filter, Position, Sort
 from inspector.store.database import Database
 from inspector.store.status import StatusReader
@@ -80,14 +80,8 @@ class PageReader:
 
     def troubles(self, limit: int) -> list[VideoStatus]:
         """The videos that failed or were rejected last, the newest first."""
-        query = (
-            select(VideoRow.id)
-            .where(VideoRow.bucket == self._bucket, VideoRow.state.in_((State.FAILED, State.REJECTED)))
-            .order_by(VideoRow.finished_at.desc().nulls_last(), VideoRow.id.desc())
-            .limit(limit)
-        )
         with self._db.begin() as tx:
-            ids = list(tx.scalars(query))
+            ids = throughput.last_errors(tx, self._bucket, limit=limit)
         by_id = {status.video_id: status for status in self._statuses.by_ids(ids)} if ids else {}
         return [by_id[each] for each in ids if each in by_id]
 

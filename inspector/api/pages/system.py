@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flask import Response, redirect
-from pydantic import SecretStr
 from werkzeug.wrappers import Response as AnyResponse
 
+from inspector.api.documents import HIDDEN, settings_document
 from inspector.api.pages.behind import Behind, page
 from inspector.aws.queue import QueueDepths
 from inspector.errors import QueueUnavailable
-from inspector.logs import redacted
 from inspector.model import State
 from inspector.settings import Settings
 
 _TROUBLES: Final = 12
-#: Never shown, whatever their type: they let somebody in, or lead to somebody who does.
-_SECRET: Final = frozenset({"database_url", "token", "admin_tokens", "read_tokens", "session_secret"})
 
 
 class SystemView:
@@ -62,22 +59,24 @@ class SystemView:
 
 def said_settings(settings: Settings) -> list[tuple[str, str, str, bool]]:
     """(name, value, meaning, whether it was set) of every setting; of secrets only whether they are set."""
+    fields = type(settings).model_fields
     return [
         (
             f"INSPECTOR_{name.upper()}",
-            _said(name, getattr(settings, name)),
-            field.description or "",
+            _said(value),
+            fields[name].description or "",
             name in settings.model_fields_set,
         )
-        for name, field in type(settings).model_fields.items()
+        for name, value in settings_document(settings).items()
     ]
 
 
-def _said(name: str, value: Any) -> str:
-    if name in _SECRET or isinstance(value, SecretStr):
-        return "set, not shown" if value else ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
+def _said(value: Any) -> str:
+    """A value of the document, for people."""
     if value is None:
         return ""
-    return redacted(", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
+    if value == HIDDEN:
+        return "set, not shown"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from pydantic import SecretStr
 
-from inspector.api.documents import error_document
+from inspector.api.documents import error_document, settings_document
 from inspector.api.glance import Glance
 from inspector.api.ports import StatusSource
 from inspector.api.problems import Problem
@@ -21,7 +20,6 @@ from inspector.api.v1 import models
 from inspector.api.v1.answers import answer, as_view
 from inspector.aws.queue import QueueDepths
 from inspector.errors import QueueUnavailable, told
-from inspector.logs import redacted
 from inspector.model import WorkerStatus
 from inspector.settings import Settings
 from inspector.store import Database, requeue, throughput
@@ -102,7 +100,7 @@ class SystemViews:
 
         Of the web; secrets are shown as `***`.
         """
-        return answer(models.InForce(settings=shown_settings(self._settings)))
+        return answer(models.InForce(settings=settings_document(self._settings)))
 
     def redrive(self, body: models.RedriveBody) -> Response:
         """Inspect again what has failed
@@ -148,21 +146,6 @@ class Recently:
         if isinstance(found, QueueUnavailable):
             raise QueueUnavailable(str(found))
         return found
-
-
-def shown_settings(settings: Settings) -> dict[str, Any]:
-    """Every setting as JSON. Secrets, and hashes of tokens, are shown as `***` where they are set."""
-    return {name: _shown(name, getattr(settings, name)) for name in Settings.model_fields}
-
-
-def _shown(name: str, value: Any) -> Any:
-    if isinstance(value, SecretStr) or name.endswith("_tokens"):
-        return "***" if value else None
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, tuple):
-        return [redacted(str(each)) for each in value]
-    return redacted(str(value))
 
 
 def _worker(worker: WorkerStatus, alive: bool) -> models.WorkerState:

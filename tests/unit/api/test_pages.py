@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from inspector.api.documents import settings_document
 from inspector.api.pages.system import said_settings
-from inspector.api.v1.system import shown_settings
 from inspector.model import (
     DuplicateStatus,
     Evidence,
@@ -276,5 +276,5 @@ def test_settings_are_shown_without_the_credentials_that_addresses_carry() -> No
     settings = settings_for_test(aws_endpoint_url="http://ann:hunter2@127.0.0.1:4566")
     said = {name: value for name, value, *_ in said_settings(settings)}
     assert said["INSPECTOR_AWS_ENDPOINT_URL"] == "http://ann:***@127.0.0.1:4566"
-    assert shown_settings(settings)["aws_endpoint_url"] == "http://ann:***@127.0.0.1:4566"
+    assert settings_document(settings)["aws_endpoint_url"] == "http://ann:***@127.0.0.1:4566"
     assert "hunter2" not in str(said)
