@@ -17,6 +17,7 @@ import pytest
 from inspector.errors import ConfigError, Interrupted, MediaRejected, ToolFailed, ToolKilled, ToolTimeout
 from inspector.media import ToolLimits, probe_media, run_tool, sandbox, sandbox_status
 from inspector.media.cgroup import process_cage, process_cages
+from inspector.media.reading import read_by_tool
 from inspector.media.sandbox import bwrap_command
 from inspector.settings import SandboxChoice, load_settings
 from tests.media_clips import H264, make, pattern
@@ -103,6 +104,21 @@ def test_of_our_files_only_the_one_is_seen_and_nothing_can_be_written(file: Path
     with pytest.raises(ToolFailed, match="Read-only"):
         run("echo >/new", file)
     assert file.read_text() == "a video"
+
+
+@needs_bwrap
+def test_whatever_reads_a_video_reads_nothing_else(file: Path) -> None:
+    neighbour = file.parent / "neighbour"
+    neighbour.write_text("secret")
+    said = bytearray()
+    settings = load_settings(sandbox=SandboxChoice.BWRAP)
+    read_by_tool(file, ["cat", str(file)], settings, deadline_s=PATIENCE_S, sinks={"stdout": said.extend})
+    assert said == b"a video"
+    with pytest.raises(ToolFailed, match="No such file"):
+        read_by_tool(
+            file, ["cat", str(neighbour)], settings, deadline_s=PATIENCE_S, sinks={"stdout": said.extend}
+        )
+    assert said == b"a video"
 
 
 @needs_bwrap
