@@ -77,7 +77,8 @@ def _refined(a: Fingerprint, b: Fingerprint, stretch: Stretch) -> Stretch:
     guise = GUISES[stretch.line.guise]
     a, b = guise.show_a(a), guise.show_b(b)
     line = refine_line(a, b, stretch.line, stretch.start_s, stretch.end_s)
-    return max([*LineView(a, b, line).stretches(), stretch], key=lambda s: s.nats)
+    here = [s for s in LineView(a, b, line).stretches() if _overlap(s, stretch)]
+    return max([*here, stretch], key=lambda s: s.nats)
 
 
 def _without_overlaps(found: list[Stretch]) -> list[Stretch]:

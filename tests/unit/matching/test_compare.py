@@ -277,3 +277,12 @@ def test_equal_bytes_need_no_comparison() -> None:
     match = identical_match(12.5)
     assert (match.score, match.verdict, match.evidence.identical_bytes) == (1.0, Verdict.DUPLICATE, True)
     assert match.segments == (Segment(0.0, 12.5, 0.0, 12.5, 1.0),)
+
+
+def test_two_segments_on_one_line_are_both_told() -> None:
+    """What stands between them was replaced by something else of the same length."""
+    film = make_film(1, 90.0)
+    host = splice(cut_out(film, 0.0, 30.0), make_film(3, 10.0), cut_out(film, 40.0, 70.0))
+    match = compare(host, film)
+    assert match is not None
+    assert [round(s.a_start_s) for s in match.segments] == [0, 40]
