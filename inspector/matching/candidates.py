@@ -37,7 +37,9 @@ def find_candidates(postings: Postings, *, limit: int = 1000) -> list[Candidate]
         return []
     offset_ms = (postings.times_ms - postings.query_times_ms)[several]
     ids, content = np.unique(postings.content_ids[several], return_inverse=True)
-    bins = (offset_ms - offset_ms.min()) // BIN_MS
+    bins = offset_ms // BIN_MS  # of fixed borders: how two contents agree is not for a third to say
+    first = int(bins.min())
+    bins -= first
     width = int(bins.max()) + 2
     # each occurrence stands in its own bin and, as right neighbour, in the one before
     place = np.concatenate((content * width + bins + 1, content * width + bins))
@@ -48,7 +50,7 @@ def find_candidates(postings: Postings, *, limit: int = 1000) -> list[Candidate]
         at = row[voting % len(row)]
         counted.append(_count(place[voting], postings.query_times_ms[at], postings.tokens[at], rarity[at]))
     places = Places(*(np.concatenate(column) for column in zip(*counted, strict=True)))
-    middle_ms = (places.place % width) * BIN_MS + int(offset_ms.min())
+    middle_ms = (places.place % width + first) * BIN_MS
     return _best(ids[places.place // width], places, middle_ms, limit)
 
 

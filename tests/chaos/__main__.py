@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,7 @@ def main(
     seed: int | None, videos: int, faults: int, minutes: float, only: tuple[str, ...], keep: bool
 ) -> None:
     """Inspect some hundred videos in peace and in a war, and compare what was found."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of everything that has to be ended
     chosen = random.SystemRandom().randrange(10**6) if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="inspector-chaos-"))
     folder.chmod(0o711)

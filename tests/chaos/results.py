@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from sqlalchemy import text
 
-from inspector.matching import find_candidates, make_landmarks, query_landmarks
-from inspector.model import Fingerprint, Postings
-from inspector.store import contents
+from inspector.model import Library
+from inspector.worker.inspect import search
 from tests.chaos.house import House
 
 #: What a run may not change. Moments, attempts and revisions it may, and the words for a failure.
@@ -62,28 +61,30 @@ def found_once(found: Results, expected: Results) -> set[tuple[str, str]]:
 
 
 def depends_on_order(house: House, pair: tuple[str, str]) -> bool:
-    """Whether the index leads from one of two videos to the other, but not back.
+    """Whether a search may find this pair or not, depending on who was there when.
 
-    It holds few landmarks of a content, and is asked with many: who comes later may find whom it would not
-    have been found by. That is a limit of the search, and no result of the war.
+    The index holds few landmarks of a content, is asked with many, and shows no more than some rows of each
+    token: who comes later may find whom it would not have been found by. Nobody stands in a search's way but
+    other contents, so what is found in all four searches is found in every order, and what is found in none
+    never is. Both would be results of the war.
     """
     with house.db.begin() as tx:
-        named = text("SELECT content_id FROM videos WHERE key = ANY(:keys)")
+        named = text("SELECT DISTINCT content_id FROM videos WHERE key = ANY(:keys)")
         ids = [i for i in tx.scalars(named, {"keys": list(pair)}) if i is not None]
-        found = [content.fingerprint for content in contents.load(tx, ids).values()]
-    if len(found) != 2:  # copies of the same bytes need no index
+    if len(ids) != 2:  # copies of the same bytes need no index
         return False
-    one, other = found
-    return _leads_to(one, other) != _leads_to(other, one)
+    found = {
+        _finds(house, content_id, other_id, among)
+        for content_id, other_id in permutations(ids)
+        for among in ([other_id], None)
+    }
+    return len(found) == 2
 
 
-def _leads_to(query: Fingerprint, reference: Fingerprint) -> bool:
-    """Whether the landmarks of one content make it a candidate for another."""
-    asked, held = query_landmarks(query), make_landmarks(reference)
-    mine, theirs = np.nonzero(asked.tokens[:, None] == held.tokens[None, :])
-    only = np.zeros(len(mine), np.int64)
-    postings = Postings(asked.tokens[mine], asked.times_ms[mine], only, held.times_ms[theirs])
-    return bool(find_candidates(postings))
+def _finds(house: House, content_id: int, other_id: int, among: list[int] | None) -> bool:
+    """Whether the worker's own search leads from one content to the other."""
+    pairs = search(house.db, Library.BUCKET, content_id, lambda: False, among=among)
+    return any(other_id in (pair.content_a, pair.content_b) for pair in pairs)
 
 
 def stored_twice(house: House) -> list[str]:

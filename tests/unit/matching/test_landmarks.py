@@ -183,6 +183,13 @@ def test_votes_must_agree_on_the_offset() -> None:
     assert [c.content_id for c in find_candidates(aligned)] == [5]
 
 
+def test_what_two_contents_agree_on_does_not_depend_on_a_third() -> None:
+    pair = [(1, 0, 5, 100), (2, 5000, 5, 6400)]
+    for other_ms in range(0, 3000, 50):
+        others = [(k, 9000, 6, 9000 - other_ms) for k in (3, 4)]
+        assert [c.content_id for c in find_candidates(postings(*pair, *others))] == [5]
+
+
 def test_one_moment_alone_is_no_candidate() -> None:
     assert find_candidates(postings((1, 0, 5, 1000), (2, 0, 5, 1000), (3, 0, 5, 1000))) == []
 
