@@ -1,14 +1,16 @@
-"""One frozen object of settings, built once from the environment (and `.env`) and checked as a whole.
+"""One frozen object of settings, built once from the environment, `.env` and a file, and checked as a whole.
 
-Nothing else in the inspector reads the environment. Every setting is `INSPECTOR_<NAME>`; the standard names
-`DATABASE_URL`, `AWS_ENDPOINT_URL`, `AWS_DEFAULT_REGION`, `AWS_REGION` and `LOCALSTACK_HOST` are read
-too.
+Nothing else in the inspector reads the environment. Every setting is `INSPECTOR_<NAME>` there, and `<name>`
+in the configuration file, which yields to the environment; the standard names `DATABASE_URL`,
+`AWS_ENDPOINT_URL`, `AWS_DEFAULT_REGION`, `AWS_REGION` and `LOCALSTACK_HOST` are read too.
 """
 
 from __future__ import annotations
 
 import base64
 import ipaddress
+import json
+from collections import ChainMap
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -26,9 +28,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from inspector.errors import ConfigError
+from inspector.sources import FileSource, Places
 
 RESERVED_PREFIX = ".inspector/"  # probe objects and thumbnails: never videos
 LEAST_SECRET_CHARS = 16  # out of reach of guessing, where the rate of requests is limited
@@ -109,7 +112,17 @@ class Settings(BaseSettings):
     """All settings; the descriptions below are also the table in the README."""
 
     model_config = SettingsConfigDict(
-        env_prefix="INSPECTOR_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="INSPECTOR_",
+        env_file=".env",
+        dotenv_filtering="only_existing",
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    config: Path | None = Field(
+        None,
+        description="Configuration file, as by `--config`. Empty: `inspector.toml`, if it is there.",
     )
 
     # where things are
@@ -270,11 +283,11 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _split_list(cls, value: Any) -> Any:
-        return (
-            tuple(s.strip().lower() for s in value.split(",") if s.strip())
-            if isinstance(value, str)
-            else value
-        )
+        """Commas part them in the environment; a file has lists."""
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            return value
+        return tuple(item.strip().lower() for item in items if item.strip())
 
     @field_validator("keeper_rules")
     @classmethod
@@ -293,6 +306,11 @@ class Settings(BaseSettings):
             raise ValueError(f"must have at least {LEAST_SECRET_CHARS} characters")
         return value
 
+    @field_validator("webhooks", mode="before")
+    @classmethod
+    def _write_tables_as_json(cls, value: Any) -> Any:
+        return json.dumps(value, default=str) if isinstance(value, list) and value else value
+
     @field_validator("webhooks")
     @classmethod
     def _check_webhooks(cls, value: SecretStr | None) -> SecretStr | None:
@@ -309,6 +327,7 @@ class Settings(BaseSettings):
         return SecretStr("postgresql+psycopg2:" + rest) if scheme in ("postgres", "postgresql") else value
 
     @field_validator(
+        "config",
         "aws_endpoint_url",
         "localstack_host",
         "s3_public_url",
@@ -324,6 +343,20 @@ class Settings(BaseSettings):
     @classmethod
     def _blank_is_unset(cls, value: Any) -> Any:
         return value or None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, that over `.env`, and that over the configuration file."""
+        stronger = (init_settings, env_settings, dotenv_settings)
+        named = ChainMap(*(source() for source in stronger)).get("config")
+        return *stronger, FileSource(settings_cls, named)
 
     @model_validator(mode="after")
     def _check_together(self) -> Settings:
@@ -389,17 +422,13 @@ def keeper_rule_name(rule: str) -> str:
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """The settings in force; `overrides` win over the environment. Raises ConfigError in plain words."""
+    """The settings in force; `overrides` win over what is written. Raises ConfigError in plain words."""
+    given = {k: v for k, v in overrides.items() if v is not None}
     try:
-        return Settings(**{k: v for k, v in overrides.items() if v is not None})
+        return Settings(**given)
     except ValidationError as exc:
-        faults = "; ".join(
-            ".".join(str(part) for part in e["loc"])
-            + (": " if e["loc"] else "")
-            + e["msg"].removeprefix("Value error, ")
-            for e in exc.errors()
-        )
-        raise ConfigError(f"settings: {faults}") from None
+        faults = Places(Settings, given.get("config")).faults(exc)
+        raise ConfigError("settings: " + "; ".join(map(str, faults))) from None
 
 
 def _parse_endpoints(value: SecretStr | None) -> tuple[WebhookEndpoint, ...]:

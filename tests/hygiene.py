@@ -40,6 +40,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("INSPECTOR_", "AWS_")) or name in ("DATABASE_URL", "LOCALSTACK_HOST"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("INSPECTOR_CONFIG", "/dev/null")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
 

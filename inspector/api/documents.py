@@ -1,4 +1,4 @@
-"""Statuses and settings as the JSON of docs/api.md. Times are seconds; moments are ISO 8601 in UTC."""
+"""Statuses as the JSON of docs/api.md. Times are seconds; moments are ISO 8601 in UTC."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pydantic import SecretStr
-
 from inspector.api.keys import key_address
 from inspector.errors import RejectReason
-from inspector.logs import redacted
 from inspector.model import DuplicateStatus, Evidence, LoggedChange, MediaInfo, Segment, State, VideoStatus
-from inspector.settings import Settings
 
 Json = dict[str, Any]
 
@@ -146,21 +142,3 @@ def number(value: float | None) -> float | None:
 
 def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-HIDDEN: Final = "***"  # in the place of a secret that is set
-
-
-def settings_document(settings: Settings) -> Json:
-    """Every setting. Secrets, hashes of tokens, and credentials within addresses are hidden."""
-    return {name: _setting(name, getattr(settings, name)) for name in Settings.model_fields}
-
-
-def _setting(name: str, value: Any) -> Any:
-    if isinstance(value, SecretStr) or name.endswith("_tokens"):
-        return HIDDEN if value else None
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, tuple):
-        return [redacted(str(each)) for each in value]
-    return redacted(str(value))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -30,8 +31,9 @@ _COMMANDS: Final = {
     "work": "services",
     "sweep": "services",
     "token": "token",
+    "config": "config",
 }
-_WITHOUT_SETTINGS: Final = frozenset({"token"})  # run before they are complete
+_WITHOUT_SETTINGS: Final = frozenset({"token", "config"})  # run before they are complete
 
 
 class _Group(click.Group):
@@ -56,8 +58,13 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="inspector %(version)s")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Configuration file.  [default: INSPECTOR_CONFIG, or inspector.toml in this folder]",
+)
 @click.pass_context
-def main(ctx: click.Context) -> None:
+def main(ctx: click.Context, config: Path | None) -> None:
     """Finds videos, and parts of videos, that are already in your S3 bucket.
 
     \b
@@ -67,12 +74,12 @@ def main(ctx: click.Context) -> None:
       inspector review list             what is undecided, and which copy to keep
       inspector scan ~/Videos           duplicates among local files, no S3 needed
 
-    Settings come from the environment (INSPECTOR_…, DATABASE_URL, AWS_ENDPOINT_URL) or a .env file; the
-    README lists them.
+    Settings come from the environment (INSPECTOR_…, DATABASE_URL, AWS_ENDPOINT_URL), a .env file, or
+    inspector.toml; `inspector config example` lists them, `inspector config check` looks for mistakes.
 
     Exit codes: 0 done; 1 it could not be done; 2 wrong command line; 3 done, but some files or videos were
     rejected or failed.
     """
     if ctx.invoked_subcommand not in _WITHOUT_SETTINGS and not {"-h", "--help"} & set(sys.argv):
-        ctx.obj = load_settings()
+        ctx.obj = load_settings(config=config.absolute() if config else None)
         configure_logging(ctx.obj)

@@ -58,7 +58,9 @@ def bootstrap(settings: Settings, verify_only: bool, probe: bool) -> None:
 @click.pass_obj
 def serve(settings: Settings) -> None:
     """Run the web server: status page, API and metrics. SIGHUP makes it read its settings again."""
-    serve_web(join_stack(settings), make_app, read_again=lambda: join_stack(load_settings()))
+    serve_web(
+        join_stack(settings), make_app, read_again=lambda: join_stack(load_settings(config=settings.config))
+    )
 
 
 @click.command()

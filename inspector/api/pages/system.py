@@ -7,9 +7,9 @@ from typing import Any, Final
 from flask import Response, redirect
 from werkzeug.wrappers import Response as AnyResponse
 
-from inspector.api.documents import HIDDEN, settings_document
 from inspector.api.pages.behind import Behind, page
 from inspector.aws.queue import QueueDepths
+from inspector.configuration import HIDDEN, settings_document
 from inspector.errors import QueueUnavailable
 from inspector.model import State
 from inspector.settings import Settings

@@ -12,13 +12,14 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-from inspector.api.documents import error_document, settings_document
+from inspector.api.documents import error_document
 from inspector.api.glance import Glance
 from inspector.api.ports import StatusSource
 from inspector.api.problems import Problem
 from inspector.api.v1 import models
 from inspector.api.v1.answers import answer, as_view
 from inspector.aws.queue import QueueDepths
+from inspector.configuration import settings_document
 from inspector.errors import QueueUnavailable, told
 from inspector.model import WorkerStatus
 from inspector.settings import Settings

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from inspector.api.documents import settings_document
 from inspector.api.pages.system import said_settings
+from inspector.configuration import settings_document
 from inspector.model import (
     DuplicateStatus,
     Evidence,
