@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from inspector.aws import Bucket, endpoint_url, make_s3, make_signer, make_sqs
 from inspector.aws.bucket import MOST_SIGNED_S, SIGNED_S
@@ -68,6 +69,17 @@ def test_clients_try_once_and_outlast_the_long_poll() -> None:
     )
     assert config.read_timeout > 20
     assert config.connect_timeout < 20
+
+
+def test_our_calls_bear_our_name() -> None:
+    sent: list[bytes] = []
+    client = make_s3(settings_for_test(aws_endpoint_url="http://127.0.0.1:1"))
+    client.meta.events.register(
+        "before-send", lambda request, **_: sent.append(request.headers["User-Agent"])
+    )
+    with pytest.raises(EndpointConnectionError):
+        client.list_buckets()
+    assert [agent.partition(b"/")[0] for agent in sent] == [b"video-inspector"]
 
 
 def test_addresses_are_signed_for_the_host_that_browsers_know() -> None:
