@@ -28,7 +28,6 @@ from inspector.api.tokens import Tokens
 from inspector.api.v1 import Adapters, add_api, make_openapi
 from inspector.metrics import HTTP_SECONDS
 from inspector.settings import Settings
-from inspector.store.reviews import Reviews
 
 _EXTENSION: Final = "inspector"
 
@@ -61,14 +60,12 @@ def create_app(
     adapters: Adapters | None = None,
     page_source: PageSource | None = None,
     queue: QueueSource | None = None,
-    reviews: Reviews | None = None,
     crash_looping: Callable[[], Sequence[str]] = tuple,
 ) -> Flask:
     """The web application over one database and one bucket. `background(app)` is still to be started.
 
-    adapters: what `/api/v1` works with; without them only the plain routes are there.
+    adapters: what `/api/v1` and the review work with; without them only the plain routes are there.
     page_source: what the pages show; without it there are none.  queue: whose depths they show.
-    reviews: where people's decisions go; without it there is no page to make them on.
     crash_looping: names the processes beside us that die again and again.
     Without its feeder it answers rightly too, only slower: every read asks the database.
     """
@@ -98,6 +95,7 @@ def create_app(
     app.register_blueprint(LoginViews(tokens).blueprint())
     if page_source is not None:
         uploads = adapters is not None and settings.uploads
+        reviews = adapters.reviews if adapters is not None else None
         behind = Behind(settings, board, finder, glance, bucket, page_source, queue, reviews, uploads)
         app.register_blueprint(make_pages(behind))
     if adapters is not None:

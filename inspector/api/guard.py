@@ -71,6 +71,11 @@ def caller() -> Caller:
     return asking
 
 
+def actor() -> str:
+    """Who decides in the present request, as the history calls them."""
+    return caller().name or "this machine"
+
+
 def protect(app: Flask, settings: Settings, tokens: Tokens, *, media_origin: str = "") -> None:
     """Check every request to this app before anything else, and harden every response.
 

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from inspector.aws.queue import QueueDepths
 from inspector.model import Change, Fingerprint, LoggedChanges, ObjectState, Overview, State, VideoStatus
+from inspector.review.actions import ActionKind, Plan
+from inspector.store.actions import Action, Done
 from inspector.store.catalog import Filter
 from inspector.store.shown import Hour
 from inspector.store.thumbnails import Thumbnails
@@ -107,6 +109,30 @@ class QueueSource(Protocol):
 
     def depths(self) -> QueueDepths:
         """About how many messages there are. Raises QueueUnavailable."""
+
+
+class ActionSource(Protocol):
+    """Acts on objects. Thread-safe; methods raise DatabaseUnavailable, BucketUnavailable, DecisionRefused."""
+
+    def plan(
+        self, kind: ActionKind, *, prefix: str | None = None, numbers: Collection[int] | None = None
+    ) -> Plan:
+        """What would be done, by these decisions only, if any are named."""
+
+    def undoable(self, kind: ActionKind) -> bool:
+        """Whether an action of this kind can be undone in this bucket."""
+
+    def apply(self, plan: Plan, *, actor: str, force: bool = False) -> list[Done]:
+        """Do what was planned; force: also what cannot be undone."""
+
+    def undo(self, ids: Collection[int], *, actor: str) -> list[Done]:
+        """Undo actions, the latest first. Raises UnknownSubject."""
+
+    def resume(self) -> list[Done]:
+        """Finish what processes that died have begun."""
+
+    def page(self, *, before: int | None = None, limit: int = 50) -> list[Action]:
+        """The newest actions first; before: the id to go on from."""
 
 
 ChangesFactory = Callable[[], ChangeSource]

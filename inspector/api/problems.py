@@ -2,22 +2,29 @@
 
 `type` is stable: programs may compare it. `urn:inspector:problem:` followed by one of: `not-found`,
 `bad-key`, `bad-parameter`, `unauthorized`, `forbidden`, `unknown-host`, `not-local`, `cross-site`,
-`length-required`, `too-large`, `too-many-requests`, `too-many-streams`, `conflict`, `request-in-progress`,
-`key-reused`, `database-unavailable`, `bucket-unavailable`, `unavailable`, or for an error of HTTP itself by
-its name, such as `method-not-allowed` or `internal-server-error`.
+`length-required`, `too-large`, `too-many-requests`, `too-many-streams`, `conflict`, `outdated`, `refused`,
+`request-in-progress`, `key-reused`, `database-unavailable`, `bucket-unavailable`, `unavailable`, or for an
+error of HTTP itself by its name, such as `method-not-allowed` or `internal-server-error`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from inspector.errors import BucketUnavailable, DatabaseUnavailable, Unavailable
+from inspector.errors import (
+    BucketUnavailable,
+    DatabaseUnavailable,
+    DecisionOutdated,
+    DecisionRefused,
+    Unavailable,
+    UnknownSubject,
+)
 
 TYPE_PREFIX: Final = "urn:inspector:problem:"
 RETRY_AFTER_S: Final = 5
@@ -36,6 +43,8 @@ _TITLES: Final = {
     "too-many-requests": "Too many requests",
     "too-many-streams": "Too many streams",
     "conflict": "Not in this state",
+    "outdated": "It has changed meanwhile",
+    "refused": "That cannot be done",
     "request-in-progress": "The same request is under way",
     "key-reused": "Another request had this idempotency key",
     "database-unavailable": "The database cannot be asked",
@@ -47,27 +56,47 @@ log = structlog.get_logger(__name__)
 
 
 class Problem(Exception):
-    """An answer that is an error. slug: the end of its type; detail: what happened here, in plain words."""
+    """An answer that is an error. slug: the end of its type; detail: what happened here, in plain words.
 
-    def __init__(self, status: int, slug: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    more: further members of the document.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        slug: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.slug = slug
         self.detail = detail
         self.headers = dict(headers or {})
+        self.more = dict(more or {})
 
 
 def handle_errors(app: Flask) -> None:
     """Answer every error of this app as a problem."""
     app.register_error_handler(Problem, _from_problem)
     app.register_error_handler(Unavailable, _from_unavailable)
+    app.register_error_handler(UnknownSubject, lambda exc: _from_problem(of_review(exc)))
+    app.register_error_handler(DecisionRefused, lambda exc: _from_problem(of_review(exc)))
     app.register_error_handler(HTTPException, _from_http)
     app.register_error_handler(Exception, _from_surprise)
 
 
+def of_review(exc: UnknownSubject | DecisionRefused) -> Problem:
+    """What cannot be decided or done, as a problem."""
+    if isinstance(exc, UnknownSubject):
+        return Problem(404, "not-found", str(exc))
+    return Problem(409, "outdated" if isinstance(exc, DecisionOutdated) else "refused", str(exc))
+
+
 def _from_problem(problem: Problem) -> Response:
     title = _TITLES[problem.slug]
-    return _respond(problem.status, problem.slug, title, problem.detail, problem.headers)
+    return _respond(problem.status, problem.slug, title, problem.detail, problem.headers, problem.more)
 
 
 def _from_unavailable(exc: Unavailable) -> Response:
@@ -93,13 +122,21 @@ def _from_surprise(exc: Exception) -> Response:
     return _respond(500, "internal-server-error", title, "This is our fault; the log says more.", {})
 
 
-def _respond(status: int, slug: str, title: str, detail: str, headers: Mapping[str, str]) -> Response:
+def _respond(
+    status: int,
+    slug: str,
+    title: str,
+    detail: str,
+    headers: Mapping[str, str],
+    more: Mapping[str, Any] | None = None,
+) -> Response:
     body = {
         "type": TYPE_PREFIX + slug,
         "title": title,
         "status": status,
         "detail": detail,
         "instance": _address(),
+        **(more or {}),
     }
     response = Response(json.dumps(body) + "\n", status, content_type="application/problem+json")
     response.headers.extend(headers)

@@ -79,7 +79,8 @@ def list_(
     """List what is undecided, the surest first."""
     with _reviews(settings) as reviews:
         if verdict != Verdict.DUPLICATE:
-            pairs = reviews.pairs(Verdict(verdict), after=after, limit=limit, undecided=not everything)
+            undecided = None if everything else True
+            pairs = reviews.pairs(Verdict(verdict), after=after, limit=limit, undecided=undecided)
             _show_page(pairs, pair_document, tables.show_pairs, as_json)
             return
         groups = reviews.groups(after=after, limit=limit, undecided=None if everything else True)

@@ -12,10 +12,11 @@ from inspector.cli import review_tables as tables
 from inspector.cli.review_documents import action_document, plan_document
 from inspector.cli.review_options import by_option, json_option, limit_option, print_json, user_name
 from inspector.errors import UnknownSubject
-from inspector.ops.actions import Actions, Done
+from inspector.ops.actions import Actions
 from inspector.review.actions import ActionKind
 from inspector.settings import Settings
 from inspector.stack import join_stack
+from inspector.store.actions import Done
 from inspector.wiring.adapters import make_bucket, make_database
 
 

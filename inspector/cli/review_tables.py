@@ -9,10 +9,9 @@ from rich.text import Text
 
 from inspector.cli.tables import harmless, make_console, make_table, name_cell
 from inspector.model import Decision
-from inspector.ops.actions import Done
 from inspector.review import Keeper
 from inspector.review.actions import ActionKind, Plan
-from inspector.store.actions import Action, ActionState
+from inspector.store.actions import Action, ActionState, Done
 from inspector.store.decisions import WHOLE, Made
 from inspector.store.groups import GroupView, Member, PairView
 from inspector.store.reviews import CommonStretch, GroupDetails, ReviewProgress

@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -24,7 +23,7 @@ from inspector.errors import (
 )
 from inspector.review.actions import ActionKind, Plan, Step, plan_steps, tags_of
 from inspector.store import Database, actions
-from inspector.store.actions import Action, ActionState
+from inspector.store.actions import Action, ActionState, Done
 from inspector.store.locks import only_one
 
 log = structlog.get_logger(__name__)
@@ -32,15 +31,6 @@ log = structlog.get_logger(__name__)
 #: What says that this one object is not as it was; the others may well be.
 _NOT_THIS_ONE: Final = (DecisionRefused, ObjectGone, ObjectChanged, ObjectForbidden)
 _WAIT_S: Final = 10.0  # for another process that acts
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What came of one step. action: None if nothing was begun, for the reason that `error` gives."""
-
-    key: str
-    action: Action | None
-    error: str | None = None
 
 
 OnStep = Callable[[Done], None]

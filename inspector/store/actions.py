@@ -49,6 +49,15 @@ class Action:
     undone_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of one step. action: None if nothing was begun, for the reason that `error` gives."""
+
+    key: str
+    action: Action | None
+    error: str | None = None
+
+
 def losses(tx: Session, numbers: Collection[int] | None) -> Losses:
     """What the decisions in force condemn among what is there now; of these decisions only, if given.
 

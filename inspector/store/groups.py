@@ -172,10 +172,10 @@ def page_of_pairs(
     *,
     after: tuple[float, int, int] | None,
     limit: int,
-    undecided: bool,
+    undecided: bool | None,
     min_score: float,
 ) -> list[PairView]:
-    """Stored pairs of this verdict, the surest first, common ones among them; undecided: those alone.
+    """Stored pairs of this verdict, the surest first, common ones among them; undecided: None: all.
 
     after: score and contents (a, b) of the last one of the page before.
     """
@@ -205,7 +205,7 @@ def without_common(
     return [pair for pair in pairs if pair_of(pair.id.content_a, pair.id.content_b) not in common]
 
 
-def _shown_pairs(undecided: bool) -> Select[MatchRow]:
+def _shown_pairs(undecided: bool | None) -> Select[MatchRow]:
     a, b = aliased(ContentRow), aliased(ContentRow)
     query = (
         select(MatchRow)
@@ -216,13 +216,13 @@ def _shown_pairs(undecided: bool) -> Select[MatchRow]:
     for side in (a, b):
         there = select(VideoRow.id).where(VideoRow.content_id == side.id, VideoRow.state == State.DONE)
         query = query.where(there.exists())
-    if undecided:
+    if undecided is not None:
         standing = select(StandingDecisionRow.decision_id).where(
             StandingDecisionRow.sha256_a == a.sha256,
             StandingDecisionRow.sha256_b == b.sha256,
             StandingDecisionRow.start_ms == WHOLE,
         )
-        query = query.where(~standing.exists())
+        query = query.where(~standing.exists() if undecided else standing.exists())
     return query
 
 

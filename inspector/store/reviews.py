@@ -114,9 +114,11 @@ class Reviews:
         return suggest_keeper(copies.copies(), self._keeper_rules)
 
     def pairs(
-        self, verdict: Verdict, *, after: str | None = None, limit: int = 50, undecided: bool = True
+        self, verdict: Verdict, *, after: str | None = None, limit: int = 50, undecided: bool | None = True
     ) -> Page[PairView]:
-        """Pairs of this verdict, the surest first; those that share only common material are left out.
+        """Pairs of this verdict, the surest first; undecided: None: whether decided or not.
+
+        Those that share only common material are left out.
 
         A page may have fewer than `limit` though another follows, where much of it was common.
         """
@@ -214,7 +216,7 @@ class Reviews:
         verdict: Verdict,
         cursor: tuple[float, int, int] | None,
         limit: int,
-        undecided: bool,
+        undecided: bool | None,
     ) -> Page[PairView]:
         kept: list[PairView] = []
         for _ in range(_MOST_LOOKS):

@@ -12,6 +12,7 @@ from prometheus_client import start_http_server
 from inspector.api import create_app
 from inspector.api.v1 import Adapters
 from inspector.aws import Bucket, Queue, make_s3, make_signer, make_sqs
+from inspector.ops.actions import Actions
 from inspector.settings import Settings
 from inspector.stack import crash_looping
 from inspector.store import Database
@@ -69,10 +70,16 @@ def make_app(settings: Settings) -> Flask:
         statuses,
         lambda: ChangeListener(db),
         bucket,
-        adapters=Adapters(db, bucket, queue, make_uploads(settings)),
+        adapters=Adapters(
+            db,
+            bucket,
+            queue,
+            make_uploads(settings),
+            make_reviews(settings, db),
+            Actions(db, make_bucket(settings)),  # which waits for a copy as long as it takes
+        ),
         page_source=PageReader(db, statuses, settings.bucket),
         queue=queue,
-        reviews=make_reviews(settings, db),
         crash_looping=lambda: crash_looping(settings),
     )
 

@@ -26,6 +26,7 @@ from inspector.model import (
     State,
     Verdict,
 )
+from inspector.ops.actions import Actions
 from inspector.settings import Settings
 from inspector.store import Database, contents, jobs, matches, videos
 from inspector.store.listen import ChangeListener
@@ -137,8 +138,9 @@ def rest_app(db: Database, settings: Settings) -> Flask:
         statuses,
         lambda: ChangeListener(db),
         bucket,
-        adapters=Adapters(db, bucket, queue, make_uploads(settings)),
+        adapters=Adapters(
+            db, bucket, queue, make_uploads(settings), make_reviews(settings, db), Actions(db, bucket)
+        ),
         page_source=PageReader(db, statuses, settings.bucket),
         queue=queue,
-        reviews=make_reviews(settings, db),
     )

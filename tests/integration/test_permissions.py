@@ -29,6 +29,7 @@ from inspector.store.listen import ChangeListener
 from inspector.store.status import StatusReader
 from inspector.wiring.adapters import make_bucket, make_queue
 from inspector.wiring.bootstrap import run_bootstrap
+from inspector.wiring.reviews import make_reviews
 from inspector.worker.consumer import Consumer
 from inspector.worker.sweep import Sweep
 from inspector.worker.thumbnails import ThumbnailMaker
@@ -253,7 +254,14 @@ def web_over(places: Places, db: Database) -> Flask:
         StatusReader(db, min_score=0.5),
         lambda: ChangeListener(db),
         places.bucket,
-        adapters=Adapters(db, places.bucket, places.queue, uploads),
+        adapters=Adapters(
+            db,
+            places.bucket,
+            places.queue,
+            uploads,
+            make_reviews(places.settings, db),
+            Actions(db, places.bucket),
+        ),
     )
 
 

@@ -17,11 +17,14 @@ def test_the_session_in_the_document_goes_as_it_says(database: Database, tmp_pat
     shelf.match("films/a.mp4", "films/b.mp4", Verdict.CONTAINED)
     for key in ("films/a.mp4", "films/b.mp4"):
         shelf.put(key, State.DONE)
+    shelf.match("films/c.mp4", "films/d.mp4", Verdict.DUPLICATE)
+    for key in ("films/c.mp4", "films/d.mp4"):
+        shelf.put(key, State.DONE)
     shelf.put("films/broken.mp4", State.FAILED)
     client = rest_app(database, rest_settings(tmp_path)).test_client()
     document = (ROOT / "docs" / "api.md").read_text()
     session = re.findall(r"^\$ curl (.*)\n((?:[^$`].*\n)+)", document, re.MULTILINE)
-    assert len(session) >= 4
+    assert len(session) >= 8
     for command, expected in session:
         words = shlex.split(command)
         address = next(word for word in words if word.startswith("http")).split("5001", 1)[1]

@@ -342,7 +342,7 @@ def test_undecided_parts_are_a_queue_of_their_own(shelf: Shelf) -> None:
     assert shelf.reviews.decide([Judgement(page.items[0].id, Decision.SAME_SOURCE)], actor=ANN).saved
     rest = shelf.reviews.pairs(Verdict.CONTAINED)
     assert [pair.match.score for pair in rest.items] == [0.8]
-    assert len(shelf.reviews.pairs(Verdict.CONTAINED, undecided=False).items) == 2
+    assert len(shelf.reviews.pairs(Verdict.CONTAINED, undecided=None).items) == 2
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Final
 
 from flask import Response, request
 
-from inspector.api.guard import caller
+from inspector.api.guard import actor
 from inspector.api.pages.behind import Behind, page
 from inspector.api.problems import Problem
 from inspector.errors import DecisionRefused, UnknownSubject
@@ -193,11 +193,6 @@ class ReviewView:
             keeper.reason,
             match,
         )
-
-
-def actor() -> str:
-    """Who decides, as the history calls them."""
-    return caller().name or "this machine"
 
 
 def _said_of(report: Report, kind: Decision) -> Flash:

@@ -14,11 +14,14 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from inspector.api.glance import Glance
-from inspector.api.ports import StatusSource
+from inspector.api.ports import ActionSource, StatusSource
 from inspector.api.v1 import models
+from inspector.api.v1.actions import ActionViews
 from inspector.api.v1.answers import PREFIX, refuse
+from inspector.api.v1.decisions import DecisionViews
 from inspector.api.v1.deliveries import DeliveryViews
 from inspector.api.v1.document import DocumentViews
+from inspector.api.v1.groups import GroupViews
 from inspector.api.v1.idempotency import IdempotentPosts
 from inspector.api.v1.system import SystemViews
 from inspector.api.v1.uploads import UploadViews
@@ -27,6 +30,7 @@ from inspector.aws import Bucket, Queue
 from inspector.aws.uploads import Uploads
 from inspector.settings import Settings
 from inspector.store import Database
+from inspector.store.reviews import Reviews
 
 __all__ = ["Adapters", "add_api", "make_openapi"]
 
@@ -45,6 +49,8 @@ class Adapters:
     bucket: Bucket
     queue: Queue
     uploads: Uploads
+    reviews: Reviews
+    actions: ActionSource
 
 
 def make_openapi(import_name: str) -> OpenAPI:
@@ -69,6 +75,9 @@ def add_api(
     VideoViews(db, statuses, bucket, min_score=settings.min_score).add_to(api)
     UploadViews(db, bucket, adapters.uploads, settings).add_to(api)
     SystemViews(db, statuses, glance, adapters.queue.depths, settings).add_to(api)
+    GroupViews(adapters.reviews, statuses, bucket.name).add_to(api)
+    DecisionViews(adapters.reviews).add_to(api)
+    ActionViews(adapters.actions).add_to(api)
     DeliveryViews(db).add_to(api)
     IdempotentPosts(db).watch(api)
     app.register_api(api)

@@ -32,13 +32,17 @@ class Asked(BaseModel):
 
 
 class ProblemDocument(Said):
-    """An error (RFC 9457). `type` is stable: compare it."""
+    """An error (RFC 9457). `type` is stable: compare it.
+
+    outcomes: of decisions that were not accepted, what is wrong with each: `subject`, `error`, `changes`.
+    """
 
     type: str
     title: str
     status: int
     detail: str
     instance: str
+    outcomes: list[dict[str, str | list[str] | None]] | None = None
 
 
 # ---------------------------------------------------------------- videos
@@ -210,7 +214,7 @@ class PageQuery(Asked):
 
 StoredState = Literal["queued", "processing", "done", "rejected", "failed", "removed"]
 FilterVerdict = Literal["duplicate", "contained", "partial", "none"]
-_Text = Annotated[str, Field(max_length=1024, pattern=r"^[^\x00]*$")]  # PostgreSQL's text holds no NUL
+Text = Annotated[str, Field(max_length=1024, pattern=r"^[^\x00]*$")]  # PostgreSQL's text holds no NUL
 
 
 class VideosQuery(PageQuery):
@@ -224,9 +228,9 @@ class VideosQuery(PageQuery):
             "May be repeated."
         ),
     ] = []
-    contains: Annotated[_Text, Field(description="In the key, whatever the case.")] = ""
-    prefix: Annotated[_Text, Field(description="The key begins so.")] = ""
-    key: Annotated[_Text, Field(description="The key is this one.")] = ""
+    contains: Annotated[Text, Field(description="In the key, whatever the case.")] = ""
+    prefix: Annotated[Text, Field(description="The key begins so.")] = ""
+    key: Annotated[Text, Field(description="The key is this one.")] = ""
     since: Annotated[AwareDatetime | None, Field(description="First seen then or later.")] = None
     until: Annotated[AwareDatetime | None, Field(description="First seen before.")] = None
     sort: Annotated[Sort, Field(description="`newest` and `oldest`: by when the key was first seen.")] = (
@@ -426,7 +430,7 @@ class DeliveriesQuery(PageQuery):
     state: Annotated[
         Literal["pending", "delivered", "given_up"] | None, Field(description="Only in this state.")
     ] = None
-    target: Annotated[_Text | None, Field(description="Only to this target, such as `webhook:name`.")] = None
+    target: Annotated[Text | None, Field(description="Only to this target, such as `webhook:name`.")] = None
 
 
 class DeliveryPath(Asked):

@@ -16,7 +16,7 @@ from inspector.api.v1 import models
 from inspector.api.v1.answers import PREFIX, Cursors, answer, as_view, linked, next_address
 from inspector.aws import Bucket
 from inspector.aws.bucket import SIGNED_S
-from inspector.model import DuplicateStatus, State, Verdict, VideoStatus
+from inspector.model import DuplicateStatus, Segment, State, Verdict, VideoStatus
 from inspector.store import Database, catalog, requeue
 from inspector.store.catalog import Filter, Position
 
@@ -177,21 +177,22 @@ def strongest(status: VideoStatus) -> Verdict | None:
 
 def match_of(duplicate: DuplicateStatus) -> models.Matched:
     """What is said of a match, as seen from the video that was asked for."""
-    segments = [
-        models.MatchSegment(
-            start_s=round(segment.a_start_s, 6),
-            end_s=round(segment.a_end_s, 6),
-            other_start_s=round(segment.b_start_s, 6),
-            other_end_s=round(segment.b_end_s, 6),
-            score=round(segment.score, 6),
-        )
-        for segment in duplicate.segments
-    ]
     return models.Matched(
         video=models.OtherVideo(id=duplicate.video_id, key=duplicate.key, bucket=duplicate.bucket),
         verdict=duplicate.verdict,
         score=round(duplicate.score, 6),
         speed=round(duplicate.speed, 6),
-        segments=segments,
+        segments=[segment_of(segment) for segment in duplicate.segments],
         evidence=models.MatchEvidence.model_validate(evidence_document(duplicate.evidence)),
+    )
+
+
+def segment_of(segment: Segment) -> models.MatchSegment:
+    """A matched stretch, as seen from the first of both."""
+    return models.MatchSegment(
+        start_s=round(segment.a_start_s, 6),
+        end_s=round(segment.a_end_s, 6),
+        other_start_s=round(segment.b_start_s, 6),
+        other_end_s=round(segment.b_end_s, 6),
+        score=round(segment.score, 6),
     )
