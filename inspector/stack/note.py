@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from inspector.settings import Settings, load_settings
 
@@ -27,7 +27,7 @@ def announce_stack(settings: Settings, crash_looping: Sequence[str] = ()) -> Pat
 def crash_looping(settings: Settings) -> list[str]:
     """The children of the running stack that die again and again; none if no stack says so."""
     try:
-        return [str(name) for name in json.loads((settings.data_dir / _NAME).read_text())["crash_looping"]]
+        return [str(name) for name in _read(settings)["crash_looping"]]
     except (OSError, ValueError, KeyError):
         return []
 
@@ -35,13 +35,17 @@ def crash_looping(settings: Settings) -> list[str]:
 def join_stack(settings: Settings) -> Settings:
     """The settings, completed by those of the stack that `inspector up` runs in the same data folder."""
     try:
-        note = json.loads((settings.data_dir / _NAME).read_text())
-        os.kill(int(note["pid"]), 0)
-        running = {
-            name.removeprefix("INSPECTOR_").lower(): value for name, value in note["environment"].items()
-        }
+        environment = _read(settings)["environment"]
+        running = {name.removeprefix("INSPECTOR_").lower(): value for name, value in environment.items()}
     except (OSError, ValueError, KeyError):
         return settings
     return load_settings(
         **{**running, **{name: getattr(settings, name) for name in settings.model_fields_set}}
     )
+
+
+def _read(settings: Settings) -> dict[str, Any]:
+    """The note. Raises OSError, ValueError or KeyError if there is none, or its stack was killed."""
+    note: dict[str, Any] = json.loads((settings.data_dir / _NAME).read_text())
+    os.kill(int(note["pid"]), 0)
+    return note

@@ -148,6 +148,8 @@ class _Child:
         """Notice a death, or help it along where the process hangs, and start again when it is time."""
         if self._process is not None:
             if self.runs() and not self._hangs():
+                if self._lived_s() >= HEALTHY_AFTER_S:
+                    self._failures = 0
                 return
             self._bury(self._process)
         elif self._clock() >= self._start_at:
@@ -202,12 +204,15 @@ class _Child:
         except OSError:
             return None
 
+    def _lived_s(self) -> float:
+        return self._clock() - self._started_at
+
     def _bury(self, process: subprocess.Popen[bytes]) -> None:
         self.end()
         self._plan_restart(reason=_cause_of_death(process.returncode))
 
     def _plan_restart(self, reason: str) -> None:
-        lived_s = self._clock() - self._started_at
+        lived_s = self._lived_s()
         self._failures = 1 if lived_s >= HEALTHY_AFTER_S else self._failures + 1
         pause_s = 0.0
         if lived_s < HEALTHY_AFTER_S:

@@ -106,6 +106,24 @@ def test_pauses_grow_in_a_crash_loop_and_it_shows(supervisor: Supervisor, clock:
     assert supervisor.states()[0].crash_looping
 
 
+@pytest.mark.expects_error_log
+def test_a_crash_loop_is_over_as_soon_as_the_child_has_lived_long_enough(
+    supervisor: Supervisor, clock: Clock
+) -> None:
+    supervisor.start(SLEEPER)
+    for _ in range(CRASH_LOOP):
+        os.kill(pid_of(supervisor), signal.SIGKILL)
+        let_die(supervisor, "sleeper")
+        clock.now += LONGEST_PAUSE_S
+        supervisor.run_once()
+    clock.now += HEALTHY_AFTER_S - 1
+    supervisor.run_once()
+    assert supervisor.states()[0].crash_looping
+    clock.now += 1
+    supervisor.run_once()
+    assert not supervisor.states()[0].crash_looping
+
+
 def test_a_long_life_ends_the_series_of_failures(supervisor: Supervisor, clock: Clock) -> None:
     supervisor.start(SLEEPER)
     for _ in range(CRASH_LOOP - 1):
