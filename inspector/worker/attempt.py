@@ -97,6 +97,7 @@ class Attempts:
                 lease,
                 cancelled=self._heartbeat.cancelled,
                 on_progress=lambda progress: self._report(lease, progress),
+                on_done=self._heartbeat.let_go,
             )
         except LeaseLost:
             LEASES_LOST.inc()

@@ -76,6 +76,12 @@ class Heartbeat:
             with self._lock:
                 self._lease = None
 
+    def let_go(self) -> None:
+        """The job of `keep` is finished: there is no lease to renew any more, and none to lose."""
+        with self._lock:
+            self._lease = None
+            self._good_until = float("inf")
+
     def cancelled(self) -> bool:
         """Whether we are asked to stop. Raises LeaseLost when the job is no longer ours."""
         with self._lock:

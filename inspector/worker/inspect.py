@@ -51,8 +51,15 @@ class Inspection:
         self._settings = settings
         self._thumbnails = ThumbnailMaker(db, bucket, settings)
 
-    def run(self, lease: Lease, *, cancelled: Cancelled, on_progress: OnProgress) -> None:
-        """Take a claimed job to `done`.
+    def run(
+        self,
+        lease: Lease,
+        *,
+        cancelled: Cancelled,
+        on_progress: OnProgress,
+        on_done: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take a claimed job to `done`, and make thumbnails then.
 
         Raises MediaRejected, ObjectGone, ObjectChanged, LeaseLost, Interrupted, or any error that a retry
         may overcome. The download is deleted in every case.
@@ -66,6 +73,7 @@ class Inspection:
                 matches.save(tx, found)
                 jobs.finish(tx, lease, content.id)
                 contents.mark_searched(tx, content.id)
+            on_done()
             for pair in found:
                 MATCHES.labels(pair.match.verdict).inc()
             self._thumbnails.make(path, content.id, cancelled)

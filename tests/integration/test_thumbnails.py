@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,23 @@ def test_copies_of_a_file_share_their_pictures(house: House, films: dict[str, Pa
     house.inspect(films["film"], "again.mp4")
     assert len(objects(house)) == 1
     assert made(house, "again.mp4") == made(house, "film.mp4")
+
+
+def test_a_heartbeat_while_they_are_made_costs_no_pictures(
+    house: House,  # noqa: F811
+    films: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = house.worker()
+
+    def make_slowly(*arguments: Any, **named: Any) -> list[pictures.Thumbnail]:
+        worker._heartbeat.run_once()
+        return pictures.make_thumbnails(*arguments, **named)
+
+    monkeypatch.setattr("inspector.worker.thumbnails.make_thumbnails", make_slowly)
+    house.drop(films["film"])
+    worker.run_once()
+    assert made(house, "film.mp4") is not None
 
 
 def test_pictures_go_with_the_last_video_of_their_content(
