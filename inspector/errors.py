@@ -8,6 +8,7 @@ InspectorError
 ├── ObjectGone             the object is no longer in the bucket: look at the key again
 ├── ObjectForbidden        the bucket answers, but not for this object
 ├── ObjectChanged          the object was overwritten meanwhile: look at the key again
+├── FileChanged            a local file changed while it was read
 ├── UnknownSubject         there is no such group, pair, stretch, decision or action
 ├── DecisionRefused        this cannot be decided of it, or done with it
 │   └── DecisionOutdated   what is decided about has changed meanwhile: look again
@@ -101,6 +102,10 @@ class ObjectChanged(InspectorError):
     """The object was overwritten while it was read: look at the key again."""
 
     retry = False
+
+
+class FileChanged(InspectorError):
+    """A local file changed while it was read: look at it again later."""
 
 
 class UnknownSubject(InspectorError):

@@ -99,6 +99,14 @@ class ObjectState:
     version_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """How a local file looks from outside: enough to tell that it has changed."""
+
+    size_bytes: int
+    mtime_ns: int
+
+
 class EventKind(StrEnum):
     """What a notification hints at. REDRIVE is ours: a dead-lettered job to be inspected again."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,13 @@ from s3transfer.manager import TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
 from inspector.aws.remote import FOREIGN_ERRORS, error_code, http_status, remote
-from inspector.errors import BucketUnavailable, ObjectChanged, ObjectForbidden, ObjectGone
+from inspector.errors import (
+    BucketUnavailable,
+    InspectorError,
+    ObjectChanged,
+    ObjectForbidden,
+    ObjectGone,
+)
 from inspector.model import ObjectState
 
 if TYPE_CHECKING:
@@ -51,6 +57,19 @@ class Sink(Protocol):
     """Where a download goes. Bytes come in order and once; what `write` raises ends the download."""
 
     def write(self, data: bytes, /) -> object: ...
+
+
+class Source(Protocol):
+    """Where an upload comes from. fault: an error of ours by which a read failed."""
+
+    @property
+    def fault(self) -> InspectorError | None: ...
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+
+    def tell(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +195,41 @@ class Bucket:
             except FOREIGN_ERRORS:
                 progress.take_back()
                 raise
+
+    @remote(BucketUnavailable)
+    def send(
+        self,
+        source: Source,
+        key: str,
+        *,
+        metadata: Mapping[str, str],
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> None:
+        """Store what `source` holds, with metadata. Raises its `fault`, which ends the upload at once."""
+        progress = _Progress(on_bytes)
+        source.seek(0)
+        as_file: Any = source
+        with _Transfers(self.client, _UPLOAD, executor_cls=NonThreadedExecutor) as transfers:
+            extra = {"Metadata": dict(metadata)}
+            try:
+                transfers.upload(as_file, self.name, key, extra, subscribers=[progress]).result()
+            except FOREIGN_ERRORS as exc:
+                progress.take_back()
+                if source.fault is not None:
+                    raise source.fault from exc
+                raise
+
+    @remote(BucketUnavailable)
+    def describe(self, key: str) -> tuple[int, dict[str, str]] | None:
+        """Size in bytes and metadata of what lies under the key; None if nothing readable does."""
+        try:
+            head = self.client.head_object(Bucket=self.name, Key=key)
+        except ClientError as exc:
+            if http_status(exc) not in _NOTHING_THERE | _NOT_FOR_US:
+                raise
+            self.check()
+            return None
+        return head["ContentLength"], head["Metadata"]
 
     @remote(BucketUnavailable)
     def delete(self, key: str) -> None:

@@ -22,6 +22,7 @@ from inspector.settings import load_settings
 _COMMANDS: Final = {
     "up": "services",
     "put": "put",
+    "watch": "watch",
     "status": "status",
     "review": "review",
     "scan": "scan",

@@ -16,6 +16,7 @@ changes       the log of what has visibly changed, in the order of the commits
 sweeps        how far the comparison of bucket and database is
 idempotency   answers to requests that may be sent again
 uploads       uploads in parts that are not ended
+watched_files what a watched folder has uploaded
 outbox        events to be told to the world outside, written by a trigger as jobs end
 deliveries    each of them on its way to one target
 
@@ -449,6 +450,18 @@ class UploadRow(Base):
     expires_at: Mapped[datetime]
 
     __table_args__ = (Index("uploads_expires", "expires_at"),)
+
+
+class WatchedFileRow(Base):
+    """A file of a watched folder that was uploaded, as it looked then."""
+
+    __tablename__ = "watched_files"
+
+    bucket: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    uploaded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class OutboxRow(Base):

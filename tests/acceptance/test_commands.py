@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from tests.acceptance.machine import S3, Machine
 from tests.film import BROKEN, SHOTS, copies, cut_together
 from tests.services import Endpoint, wait_until
 
-COMMANDS = ("up", "put", "status", "scan", "demo", "bootstrap", "serve", "work", "sweep", "token")
+COMMANDS = ("up", "put", "watch", "status", "scan", "demo", "bootstrap", "serve", "work", "sweep", "token")
 
 
 @pytest.fixture
@@ -248,3 +249,28 @@ def test_up_with_services_that_do_not_answer_can_be_stopped(machine: Machine) ->
     with machine.running("up", **dead) as up:
         wait_until(lambda: machine.data_dir.exists(), up.process)
         assert up.stop() == 0
+
+
+# ---------------------------------------------------------------- watch
+
+
+def test_watch_uploads_what_lies_in_a_folder_and_what_comes(
+    house: Machine, film: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "watched"
+    folder.mkdir()
+    shutil.copy(film, folder / "first.mp4")
+    once = house.run("watch", folder, "--prefix", "watched/", "--once", "--settle", "0.2")
+    assert once.stdout.split() == ["watched/first.mp4"]
+    quick = ("--prefix", "watched/", "--settle", "0.2", "--interval", "0.1")
+    with house.running("watch", str(folder), *quick) as watching:
+        shutil.copy(film, folder / "second.mp4")
+        assert house.web.wait_for("watched/second.mp4", "done")["duplicates"]
+        assert watching.stop() == 0
+        assert watching.output.split() == ["watched/second.mp4"]
+    assert sorted(path.name for path in folder.iterdir()) == ["first.mp4", "second.mp4"]
+
+
+def test_watch_without_a_stack_tells_the_remedy(machine: Machine, tmp_path: Path) -> None:
+    assert "inspector up" in machine.refuses("watch", tmp_path, "--once")
+    machine.run("watch", tmp_path / "nowhere", code=2)

@@ -397,9 +397,11 @@ def upgrade() -> None:
     )
     op.execute(_REVISIONS)
     op.execute(_OUTBOX)
+    _upgrade_arrivals()
 
 
 def downgrade() -> None:
+    op.drop_table("watched_files")
     _downgrade_reviews()
     op.drop_table("checkpoints")
     op.drop_index(
@@ -606,6 +608,18 @@ def _upgrade_reviews() -> None:
         sa.PrimaryKeyConstraint("sha256_a", "sha256_b", "start_ms", "end_ms"),
     )
     op.create_index("standing_decisions_b", "standing_decisions", ["sha256_b"], unique=False)
+
+
+def _upgrade_arrivals() -> None:
+    op.create_table(
+        "watched_files",
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("mtime_ns", sa.BigInteger(), nullable=False),
+        sa.Column("uploaded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("bucket", "key"),
+    )
 
 
 def _downgrade_reviews() -> None:
