@@ -24,6 +24,7 @@ from inspector.stack import (
     LONGEST_POLL_S,
     announce_stack,
     check_data_dir,
+    check_postgres,
     embedded_postgres_url,
     ministack_program,
     ministack_url,
@@ -149,12 +150,17 @@ def _program(name: str, settings: Settings, *arguments: str) -> Program:
 
 
 def _start_postgres(settings: Settings, supervisor: Supervisor) -> Settings:
-    supervisor.start(postgres_program(settings.data_dir))
+    supervisor.start(replace(postgres_program(settings.data_dir), env=settings.as_environment()))
     url = embedded_postgres_url(settings.data_dir)
     settings = settings.model_copy(update={"database_url": SecretStr(url)})
     db = make_database(settings)
+
+    def look() -> None:
+        check_postgres(settings.data_dir)
+        db.ping()
+
     try:
-        _wait(supervisor, db.ping)
+        _wait(supervisor, look)
     finally:
         db.close()
     return settings

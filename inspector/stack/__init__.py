@@ -2,7 +2,12 @@
 
 from inspector.stack.ministack import LONGEST_POLL_S, ministack_program, ministack_url, wait_for_ministack
 from inspector.stack.note import announce_stack, crash_looping, join_stack
-from inspector.stack.postgres import embedded_postgres, embedded_postgres_url, postgres_program
+from inspector.stack.postgres import (
+    check_postgres,
+    embedded_postgres,
+    embedded_postgres_url,
+    postgres_program,
+)
 from inspector.stack.preflight import check_data_dir, check_ffmpeg, check_port, only_stack, preflight
 
 __all__ = [
@@ -11,6 +16,7 @@ __all__ = [
     "check_data_dir",
     "check_ffmpeg",
     "check_port",
+    "check_postgres",
     "crash_looping",
     "embedded_postgres",
     "embedded_postgres_url",

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -34,7 +35,11 @@ STOP_TIMEOUT_S: Final = 30.0
 _SERVER_USER: Final = "pgserver"  # where we are root
 _LONGEST_SOCKET_PATH: Final = 100  # bytes; sun_path holds 104 on macOS, 108 on Linux
 _SHORT_FOLDER: Final = Path("/tmp")  # noqa: S108 - what lies there is checked to be ours alone
+_MOST_LOG_BYTES: Final = 2**20
 _VERSION: Final = "18"
+#: What a server says that will start if it is asked again: after kill -9 its last children may hold the
+#: shared memory for a moment longer, and a long recovery goes on when `pg_ctl` has lost patience.
+_PASSING: Final = ("shared memory", "did not start in time")
 
 
 class Cluster:
@@ -58,7 +63,8 @@ class Cluster:
     def ensure_running(self, timeout_s: float) -> None:
         """Make the cluster if there is none, start the server if it does not run, wait until it answers.
 
-        Raises ConfigError (not installed, another version's data, folder not usable) or DatabaseUnavailable.
+        Raises ConfigError (not installed, another version's data, folder or data not usable), at once, or
+        DatabaseUnavailable.
         """
         if not self.answers():
             self._open_the_way()
@@ -111,16 +117,19 @@ class Cluster:
     def _start(self, timeout_s: float) -> None:
         self._make_socket_dir()
         options = f"-h '' -p {PORT} -k '{self.socket_dir}' -c max_connections={MAX_CONNECTIONS}"
-        log_file = str(self.data / "server.log")
-        action = ["pg_ctl", "start", "-D", str(self.data), "-l", log_file, "-o", options]
+        log_file = self.data / "server.log"
+        said_before = log_file.stat().st_size if log_file.exists() else 0
+        action = ["pg_ctl", "start", "-D", str(self.data), "-l", str(log_file), "-o", options]
         try:
             if not self._alive():
                 self._run(*action, "-w", "-t", f"{timeout_s:.0f}")
         except subprocess.SubprocessError as exc:
-            # After kill -9 of the server its last children may hold the shared memory for a moment longer.
-            raise DatabaseUnavailable(
-                f"the embedded PostgreSQL did not start ({_said(exc)}): see {log_file}"
-            ) from exc
+            reason = _last_words(log_file, said_before) or _said(exc)
+            sentence = f"the embedded PostgreSQL does not start ({reason}): see {log_file}"
+            if any(passing in reason for passing in _PASSING):
+                raise DatabaseUnavailable(sentence) from exc
+            remedy = f"mend what it names, move {self.folder} away to begin anew, or set DATABASE_URL"
+            raise ConfigError(f"{sentence}; {remedy}") from exc
         try:
             self._ensure_database()
         except psycopg2.OperationalError as exc:
@@ -157,9 +166,10 @@ class Cluster:
                 _let_pass(path)
 
     def _forget_dead_server(self) -> None:
-        """Remove a pid file whose number now belongs to another process, as after a container's restart."""
+        """Remove files whose number now belongs to another process, as after a container's restart."""
         if not self._alive():
             (self.data / "postmaster.pid").unlink(missing_ok=True)
+            (self.socket_dir / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
     def _alive(self) -> bool:
         """Whether the process in the pid file is this cluster's server."""
@@ -251,6 +261,18 @@ def _socket_dir(data: Path) -> Path:
         return data
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
     return _SHORT_FOLDER / f"inspector-{name}"
+
+
+def _last_words(log_file: Path, begin: int) -> str:
+    """What the server died of, by its log from the byte `begin` on; empty if it does not say."""
+    try:
+        with log_file.open("rb") as file:
+            file.seek(begin)
+            said = file.read(_MOST_LOG_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
+    deaths = re.findall(r"(?:FATAL|PANIC):\s*(.*)", said)
+    return str(deaths[-1]) if deaths else ""
 
 
 def _said(exc: Exception) -> str:

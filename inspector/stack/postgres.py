@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from inspector.errors import InspectorError
+from inspector.errors import ConfigError, InspectorError
 from inspector.logs import configure_logging
 from inspector.model import Program
 from inspector.settings import load_settings
@@ -48,7 +48,20 @@ def embedded_postgres_url(data_dir: Path) -> str:
 
 def postgres_program(data_dir: Path) -> Program:
     """A child process that keeps the server up: starts it, also again when it dies; leaves at SIGTERM."""
+    with contextlib.suppress(OSError):
+        _failure(data_dir).unlink(missing_ok=True)
     return Program("postgres", (sys.executable, "-m", "inspector.stack", str(data_dir.absolute())))
+
+
+def check_postgres(data_dir: Path) -> None:
+    """Raise ConfigError if the child process has given up since its program was made."""
+    with contextlib.suppress(FileNotFoundError):
+        raise ConfigError(_failure(data_dir).read_text())
+
+
+def _failure(data_dir: Path) -> Path:
+    """What the child process leaves behind when it gives up: why."""
+    return data_dir / "postgres" / "failure"
 
 
 def keep_up(data_dir: Path, stop: StopFlag, *, look_every_s: float = LOOK_EVERY_S) -> None:
@@ -104,4 +117,6 @@ def main() -> None:
         keep_up(Path(sys.argv[1]), stop)
     except InspectorError as exc:
         log.warning("embedded_postgres_failed", error=str(exc))
+        with contextlib.suppress(OSError):
+            _failure(Path(sys.argv[1])).write_text(str(exc))
         raise SystemExit(1) from exc

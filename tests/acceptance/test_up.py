@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -116,6 +117,17 @@ def test_a_file_in_place_of_the_data_folder_is_told_with_the_remedy(machine: Mac
 def test_a_data_folder_that_cannot_be_written_is_told_with_the_remedy(machine: Machine) -> None:
     line = machine.refuses("up", INSPECTOR_DATA_DIR="/proc/inspector")
     assert "INSPECTOR_DATA_DIR" in line
+
+
+def test_a_broken_database_is_told_in_seconds_with_its_reason_and_the_remedy(machine: Machine) -> None:
+    cluster = machine.data_dir / "postgres" / "cluster"
+    cluster.mkdir(parents=True)
+    (cluster / "PG_VERSION").write_text("18\n")
+    began = time.monotonic()
+    told = machine.run("up", code=1).stderr.splitlines()[-1]
+    assert time.monotonic() - began < 30
+    assert "PostgreSQL does not start" in told
+    assert "DATABASE_URL" in told
 
 
 def test_wrong_settings_are_told_in_one_line(machine: Machine) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from inspector.aws import Bucket, Queue, make_s3, make_sqs
 from inspector.errors import BucketUnavailable, ConfigError
 from inspector.ops.bootstrap import bootstrap
 from inspector.stack import (
+    check_postgres,
     embedded_postgres,
     embedded_postgres_url,
     ministack_program,
@@ -26,7 +28,7 @@ from inspector.stack import (
     postgres_program,
     wait_for_ministack,
 )
-from inspector.stack.cluster import Cluster
+from inspector.stack.cluster import PORT, Cluster
 from inspector.worker.supervisor import Supervisor
 from tests.services import ROOT, free_port, running, settings_for_test, wait_until
 
@@ -139,8 +141,10 @@ def test_a_pid_file_whose_number_belongs_to_another_process_is_no_obstacle(
     data_dir: Path, cluster: Cluster
 ) -> None:
     with embedded_postgres(data_dir):
-        lines = (cluster.data / "postmaster.pid").read_text().splitlines()
-    (cluster.data / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+        files = [cluster.data / "postmaster.pid", cluster.socket_dir / f".s.PGSQL.{PORT}.lock"]
+        lines = [file.read_text().splitlines() for file in files]
+    for file, (_, *rest) in zip(files, lines, strict=True):
+        file.write_text("\n".join([str(os.getpid()), *rest]) + "\n")
     with embedded_postgres(data_dir) as url:
         assert ask(url, "SELECT 1") == (1,)
 
@@ -158,6 +162,26 @@ def test_data_of_another_version_is_not_touched(data_dir: Path, cluster: Cluster
     (cluster.data / "PG_VERSION").write_text("12\n")
     with pytest.raises(ConfigError, match="is not of PostgreSQL 18"), embedded_postgres(data_dir):
         raise AssertionError("started on foreign data")
+
+
+def test_a_server_that_cannot_start_is_told_with_its_own_reason_at_once(
+    data_dir: Path, cluster: Cluster
+) -> None:
+    with embedded_postgres(data_dir):
+        pass
+    with (cluster.data / "postgresql.conf").open("a") as file:
+        file.write("max_connections = plenty\n")
+    began = time.monotonic()
+    with (
+        pytest.raises(ConfigError, match=r"configuration file .* contains errors.*move .* away"),
+        embedded_postgres(data_dir),
+    ):
+        pass
+    with Supervisor(grace_s=5) as supervisor:
+        supervisor.start(postgres_program(data_dir))
+        with pytest.raises(ConfigError, match="contains errors"):
+            wait_until(lambda: check_postgres(data_dir))
+    assert time.monotonic() - began < 20
 
 
 def test_a_folder_with_a_long_path_works(service_dir: Path) -> None:
