@@ -10,6 +10,7 @@ from flask import Response, request
 
 from inspector.api.guard import actor
 from inspector.api.pages.behind import Behind, page
+from inspector.api.pages.stretches import RULINGS, stretch_cards
 from inspector.api.problems import Problem
 from inspector.errors import DecisionRefused, UnknownSubject
 from inspector.model import Decision, Match, Verdict
@@ -17,16 +18,19 @@ from inspector.review import parse_subject
 from inspector.store.decisions import Made
 from inspector.store.groups import GroupView, Member, PairView
 from inspector.store.judgements import Judgement, Report
-from inspector.store.reviews import Reviews
+from inspector.store.reviews import CommonStretch, Page, Reviews
+from inspector.store.thumbnails import Thumbnails
 
 SHOWN: Final = 20  # cards of one page: what is decided makes room for the next
 MOST_COPIES: Final = 24  # shown of one card
 _PAIRS: Final = (Verdict.CONTAINED, Verdict.PARTIAL)
+_COMMON: Final = "common"
 _HISTORY: Final = "decided"
 _TABS: Final = {
     "duplicate": "Duplicates",
     "contained": "Contained",
     "partial": "Partial",
+    _COMMON: "Common material",
     _HISTORY: "Decided",
 }
 
@@ -41,7 +45,7 @@ PAST: Final = {
     Decision.NOT_A_MATCH: "not a match",
     Decision.SAME_SOURCE: "the same source, all kept",
     Decision.COMMON: "common material",
-    Decision.NOT_COMMON: "not common",
+    Decision.NOT_COMMON: "counted as a match",
     Decision.UNDO: "undone",
 }
 
@@ -91,7 +95,10 @@ class ReviewView:
         return self._page(None)
 
     def decide(self) -> Response:
-        """`POST /review`: `decide` is `<subject>@<revision> <kind>`; or `bulk` a kind for each `subject`."""
+        """`POST /review`: `decide` is `<subject>@<revision> <kind>`; or `bulk` a kind for each `subject`.
+
+        `keep <subject>` is the key of the copy to keep, of a duplicate.
+        """
         form = request.form
         try:
             one = form.get("decide", "")
@@ -124,8 +131,9 @@ class ReviewView:
 
     def _judgement(self, text: str, kind: str) -> Judgement:
         """Raises Problem for no such kind, UnknownSubject for what is none."""
-        if kind not in [each.value for each in SAID]:
-            raise Problem(400, "bad-parameter", f"A decision is one of {', '.join(SAID)}.")
+        known = [each.value for each in (*SAID, *RULINGS)]
+        if kind not in known:
+            raise Problem(400, "bad-parameter", f"A decision is one of {', '.join(known)}.")
         subject, revision = parse_subject(text)
         keep = request.form.get(f"keep {subject}") if kind == Decision.DUPLICATE else None
         return Judgement(subject, Decision(kind), revision, keep or None)
@@ -141,8 +149,10 @@ class ReviewView:
             raise Problem(400, "bad-parameter", f"of must be one of {', '.join(_TABS)}.")
         try:
             cards, following = self._cards(of, after)
+            common = self._reviews.common(after=after, limit=SHOWN) if of == _COMMON else Page((), following)
         except UnknownSubject as exc:
             raise Problem(400, "bad-parameter", str(exc)) from None
+        pictures = self._pictures(cards, common.items)
         made = self._reviews.decisions(limit=50) if of == _HISTORY else []
         keys = self._reviews.keys_of(made) if made else {}
         return page(
@@ -151,16 +161,21 @@ class ReviewView:
             tabs=_TABS,
             cards=cards,
             after=after,
-            following=following,
+            following=common.after,
             progress=self._reviews.progress(),
-            pictures=self._behind.source.thumbnails(
-                {c.member.sha256.hex() for card in cards for c in card.copies}
-            ),
+            pictures=pictures,
+            stretches=stretch_cards(common.items, pictures),
             made=[(each, _keys(each, keys)) for each in made],
             flash=flash,
             choices=SAID,
+            rulings=RULINGS,
             past=PAST,
         )
+
+    def _pictures(self, cards: list[Card], common: Sequence[CommonStretch]) -> dict[str, Thumbnails]:
+        shown = {copy.member.sha256 for card in cards for copy in card.copies}
+        shown |= {stretch.member.sha256 for stretch in common}
+        return self._behind.source.thumbnails({sha256.hex() for sha256 in shown})
 
     def _cards(self, of: str, after: str | None) -> tuple[list[Card], str | None]:
         """Raises UnknownSubject for a place that is none."""
@@ -202,8 +217,8 @@ def _said_of(report: Report, kind: Decision) -> Flash:
         return Flash("Nothing was saved. " + " ".join(faults), bad=True)
     numbers = tuple(outcome.number for outcome in report.outcomes if outcome.number is not None)
     many = len(report.outcomes)
-    what = report.outcomes[0].subject if many == 1 else f"{many} at once"
-    return Flash(f"Remembered: {what} is {PAST[kind]}.", undo=numbers)
+    what = "this is" if many == 1 else f"{many} at once are each"
+    return Flash(f"Remembered: {what} {PAST[kind]}.", undo=numbers)
 
 
 def _fault(subject: str, error: Exception) -> str:

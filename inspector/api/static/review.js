@@ -46,6 +46,7 @@
     d: () => press("d"),
     n: () => press("n"),
     b: () => press("b"),
+    m: () => press("m"),
     u: () => document.getElementById("undo")?.click(),
     x: () => pick(front()?.querySelectorAll("input[name=subject]") ?? []),
     a: () => pick(document.querySelectorAll("input[name=subject]"), true),
