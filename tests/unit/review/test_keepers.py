@@ -36,7 +36,11 @@ def other(**changes: object) -> Copy:
         (other(width=1920, height=1080), "1920×1080 against 640×360"),
         (other(bit_rate_bps=2_500_000), "2.50 Mbit/s against 800 kbit/s"),
         (replace(other(), duration_s=66.0), "66.0 s against 60.0 s"),
-        (other(video_codec="av1"), "av1 against h264"),
+        (other(video_codec="av1", bit_rate_bps=360_000), "av1 against h264"),
+        (
+            other(video_codec="vp9", bit_rate_bps=700_000),
+            "700 kbit/s of vp9 is worth more than 800 kbit/s of h264",
+        ),
         (
             replace(other(), uploaded_at=MORNING - timedelta(days=1)),
             "uploaded 2025-12-31 00:00:00 against uploaded 2026-01-01 00:00:00",
@@ -64,6 +68,20 @@ def test_a_rule_can_be_turned_round() -> None:
 def test_what_differs_by_rounding_is_equal() -> None:
     nearly = replace(other(bit_rate_bps=830_000), duration_s=60.2, key="films/0.mp4")
     assert suggest_keeper([COPY, nearly], ["bitrate", "duration"]).reason == "all alike; first by name"
+
+
+def test_an_old_codec_is_not_kept_for_the_bits_it_wastes_nor_a_new_one_for_its_name() -> None:
+    old = other(video_codec="mpeg4", bit_rate_bps=1_500_000)
+    new = other(video_codec="vp9", bit_rate_bps=1_000_000)
+    assert suggest_keeper([old, replace(new, video_id=3)], DEFAULT).copy.media == new.media
+    master = other(video_codec="h264", bit_rate_bps=20_000_000)
+    squeezed = replace(other(video_codec="av1", bit_rate_bps=1_000_000), video_id=3)
+    keeper = suggest_keeper([master, squeezed], DEFAULT)
+    assert keeper.copy == master
+    assert keeper.reason == "20.00 Mbit/s of h264 is worth more than 1.00 Mbit/s of av1"
+    assert suggest_keeper([old, squeezed], ["-bitrate"]).reason.endswith(
+        "is worth less than 1.00 Mbit/s of av1"
+    )
 
 
 def test_an_unknown_bit_rate_is_that_of_the_whole_file() -> None:
