@@ -212,6 +212,18 @@ class Settings(BaseSettings):
     idle_poll_s: float = Field(5, gt=0, description="How often an idle worker asks for jobs unprompted.")
     shutdown_grace_s: float = Field(20, gt=0, description="How long stopping processes are waited for.")
 
+    ecs_agent_uri: str | None = Field(
+        None,
+        validation_alias=_named("ECS_AGENT_URI", "ECS_AGENT_URI"),
+        description="Set by Amazon ECS: a worker asks there not to be stopped in the middle of a job.",
+    )
+    report_s: float = Field(
+        0,
+        ge=0,
+        description="How often the web logs how many jobs and workers there are, for scalers that read logs; "
+        "0: never.",
+    )
+
     # queue
     poll_wait_s: int = Field(20, ge=0, le=20, description="Long poll of the queue.")
     visibility_timeout_s: int = Field(
@@ -338,6 +350,7 @@ class Settings(BaseSettings):
         "webhooks",
         "sns_topic_arn",
         "eventbridge_bus",
+        "ecs_agent_uri",
         mode="before",
     )
     @classmethod

@@ -41,6 +41,7 @@ class Heartbeat:
         self._clock = clock
         self._lock = threading.Lock()
         self._lease: Lease | None = None
+        self._kept_since = 0.0
         self._good_until = 0.0
 
     def run_once(self) -> float:
@@ -69,7 +70,8 @@ class Heartbeat:
         """Renew this lease for the length of the block."""
         with self._lock:
             self._lease = lease
-            self._good_until = self._clock() + self._settings.lease_s
+            self._kept_since = self._clock()
+            self._good_until = self._kept_since + self._settings.lease_s
         try:
             yield
         finally:
@@ -88,6 +90,11 @@ class Heartbeat:
             if self._clock() > self._good_until:
                 raise LeaseLost("the lease could not be renewed in time")
         return self._stop.is_set()
+
+    def job_age_s(self) -> float | None:
+        """How long the job in work has been so; None if there is none."""
+        with self._lock:
+            return None if self._lease is None else self._clock() - self._kept_since
 
     def leave(self) -> None:
         """Take the worker off the list; a database that is away must not keep us from stopping."""

@@ -9,6 +9,7 @@
     outbox      what came of the videos → webhooks, tags, topic, bus
     listen      wakes `inspect` when a job is queued anywhere
     heartbeat   renews the lease, and shows that this worker lives
+    protection  on Amazon ECS: asks that this task be spared while a job is in work
 
 A thread that ends unasked takes the whole process down, visibly: the supervisor starts a new one. So does a
 heartbeat that hangs: its worker would lose every lease. A process that hangs as a whole gives no pulse.
@@ -39,6 +40,7 @@ from inspector.worker.ingest import Ingest
 from inspector.worker.inspect import Inspection
 from inspector.worker.loop import Loop
 from inspector.worker.outbox import Outbox
+from inspector.worker.protection import Protection
 from inspector.worker.scratch import remove_orphans
 from inspector.worker.supervisor import StopFlag, stop_on_signals
 from inspector.worker.sweep import Sweep
@@ -105,6 +107,9 @@ class Worker:
             Loop("listen", self._listen_once, self._stop),
             self._heart,
         ]
+        if settings.ecs_agent_uri:
+            protection = Protection(settings.ecs_agent_uri, self._heartbeat.job_age_s)
+            self._loops.append(Loop("protection", protection.run_once, self._stop))
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT. Returns the exit code: 1 if a thread died.
