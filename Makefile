@@ -58,6 +58,18 @@ check: .venv/.dev ## Look for faults without running anything: style, types, lay
 	@$(BIN)/lint-imports
 	@$(BIN)/python infra/audit
 
+.PHONY: check-infra
+check-infra: .checks/.installed ## Look for faults in the templates, the manifests and the Dockerfile: checkov, hadolint
+	@.checks/bin/checkov --skip-download --compact --quiet -d infra/aws --framework cloudformation
+	@.checks/bin/hadolint infra/Dockerfile
+
+# They pin what we have in other versions, so they have an environment of their own.
+.checks/.installed: infra/checks.txt
+	@echo 'Installing checkov and hadolint into .checks …'
+	@$(PYTHON) -m venv --clear .checks
+	@.checks/bin/python $(PIP) -r $<
+	@touch $@
+
 .PHONY: fuzz
 fuzz: .venv/.fuzz ## Look for queue messages that the consumer does not survive; FUZZ_S says for how long
 	@$(BIN)/python -m tests.fuzz.messages -max_total_time=$(FUZZ_S) -artifact_prefix=build/
@@ -110,7 +122,7 @@ bench-cuts: .benchmarks/.installed ffmpeg ## Compare our cuts with other detecto
 
 .PHONY: clean
 clean: ## Remove what was installed or built here; the data folder stays
-	rm -rf .venv .localstack .benchmarks build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .localstack .benchmarks .checks build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # ---------------------------------------------------------------- what the commands need
 

@@ -22,6 +22,7 @@ from inspector.api.pages import Behind, make_pages
 from inspector.api.ports import ChangesFactory, MediaSource, PageSource, QueueSource, StatusSource
 from inspector.api.problems import handle_errors
 from inspector.api.quick import Quick
+from inspector.api.reporter import Reporter
 from inspector.api.status import StatusViews
 from inspector.api.stream import Streams
 from inspector.api.tokens import Tokens
@@ -39,15 +40,18 @@ class Background:
     feeder: Feeder
     streams: Streams
     quick: Quick
+    reporter: Reporter
 
     def start(self) -> None:
         """Begin to feed the board; after the fork, since threads do not survive one."""
         self.feeder.start()
+        self.reporter.start()
 
     def stop(self) -> None:
-        """End streams and feeder."""
+        """End streams, feeder and reports."""
         self.streams.stop()
         self.feeder.stop()
+        self.reporter.stop()
         self.streams.join()
 
 
@@ -82,7 +86,9 @@ def create_app(
     glance = Glance(source, settings.bucket, silent_s=max(WORKER_SILENT_S, 3 * settings.heartbeat_s))
 
     app = make_openapi(__name__)
-    app.extensions[_EXTENSION] = Background(feeder, streams, Quick(finder))
+    app.extensions[_EXTENSION] = Background(
+        feeder, streams, Quick(finder), Reporter(glance, settings.report_s)
+    )
     accept_keys(app.url_map)
     handle_errors(app)
     _measure(app)

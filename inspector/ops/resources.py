@@ -144,7 +144,8 @@ class QueuePolicy:
     @remote(QueueUnavailable)
     def difference(self) -> Difference | None:
         statements = self._statements()
-        if self._wanted() in statements:
+        wanted = _unnamed(self._wanted())
+        if any(_unnamed(statement) == wanted for statement in statements):
             return None
         named = any(statement.get("Sid") == self._statement_id() for statement in statements)
         return Difference("does not let the bucket send", missing=not named)
@@ -269,7 +270,8 @@ class Notifications:
     def difference(self) -> Difference | None:
         arn = queue_arn(self._queue, self._queue.name)
         rules = self._read().get("QueueConfigurations", [])
-        if any(_tells_all(rule, arn) for rule in rules):
+        told = {event for rule in rules if _tells_of_all_keys(rule, arn) for event in rule["Events"]}
+        if set(EVENTS) <= told:
             return None
         return Difference("do not reach the queue", missing=not any(map(_is_our_rule, rules)))
 
@@ -329,6 +331,11 @@ def queue_arn(queue: Queue, name: str) -> str:
     return attributes["QueueArn"]
 
 
+def _unnamed(statement: Mapping[str, Any]) -> dict[str, Any]:
+    """What a statement of a policy says, whoever wrote it."""
+    return {name: value for name, value in statement.items() if name != "Sid"}
+
+
 def _same_attribute(found: str | None, wanted: str) -> bool:
     if found is None or not wanted.startswith("{"):
         return found == wanted
@@ -352,9 +359,10 @@ def _is_our_rule(rule: Mapping[str, Any]) -> bool:
     return rule.get("Id") == RULE_ID
 
 
-def _tells_all(rule: Mapping[str, Any], arn: str) -> bool:
+def _tells_of_all_keys(rule: Mapping[str, Any], arn: str) -> bool:
+    """Whether a rule of this queue is for all keys; CloudFormation writes one for each kind of event."""
     filtered = bool(rule.get("Filter", {}).get("Key", {}).get("FilterRules"))
-    return bool(rule.get("QueueArn") == arn) and set(EVENTS) <= set(rule["Events"]) and not filtered
+    return bool(rule.get("QueueArn") == arn) and not filtered
 
 
 def _queue_refused(exc: BaseException) -> bool:

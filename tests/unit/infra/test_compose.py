@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from pydantic import AliasChoices
 from ruamel.yaml import YAML
 
+from inspector import __version__
 from inspector.cli import main
 from inspector.errors import ConfigError
 from inspector.settings import Settings, load_settings
@@ -230,7 +232,8 @@ def test_nothing_private_is_sent_to_the_engine() -> None:
 
 def test_the_image_runs_as_nobody_in_particular() -> None:
     words = [word for word, _ in instructions()]
-    assert ("USER", "inspector") in instructions()
+    assert ("USER", "10001") in instructions()
+    assert any("useradd --system --uid 10001" in rest for word, rest in instructions() if word == "RUN")
     assert words.index("USER") < words.index("ENTRYPOINT")
     assert "RUN" not in words[words.index("USER") :]
 
@@ -238,7 +241,20 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
 def test_the_image_has_a_python_and_an_ffmpeg_that_we_support() -> None:
     bases = {rest.split()[0] for word, rest in instructions() if word == "FROM"}
     assert bases == {"python:3.11-slim-bookworm"}
-    assert any(" ffmpeg " in f"{rest} " for word, rest in instructions() if word == "RUN")
+    installed = " ".join(rest for word, rest in instructions() if word == "RUN")
+    assert "apt-get install -y --no-install-recommends bubblewrap ffmpeg" in installed
+
+
+def test_the_image_says_what_it_is() -> None:
+    (labels,) = (rest for word, rest in instructions() if word == "LABEL")
+    said = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', labels))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert said == {
+        "title": project["name"],
+        "description": project["description"],
+        "version": __version__,
+        "licenses": project["license"],
+    }
 
 
 def test_every_variable_of_the_image_is_a_setting() -> None:
