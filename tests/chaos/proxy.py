@@ -70,12 +70,14 @@ class Proxy:
             return
         both = {writer, far_writer}
         self._open |= both
+        ways = [self._pass_on(reader, far_writer), self._pass_on(far_reader, writer)]
+        tasks = [asyncio.create_task(way) for way in ways]
         try:
-            ways = [self._pass_on(reader, far_writer), self._pass_on(far_reader, writer)]
-            tasks = [asyncio.create_task(way) for way in ways]
             with suppress(asyncio.CancelledError):
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for task in tasks:
+                task.cancel()
             self._open -= both
             self._swallowed -= both
             for one in both:

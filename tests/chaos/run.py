@@ -37,7 +37,7 @@ from tests.services import wait_until
 _TICK_S: Final = 0.1
 _SAY_EVERY_S: Final = 30.0
 _FINAL: Final = ("done", "rejected", "failed", "removed")
-REST_S: Final = 400.0  # to come to rest when nothing is disturbed any more
+REST_S: Final = 300.0  # for one more video to come to rest when nothing is disturbed any more
 BOUND_S: Final = LEASE_S + 30  # within which a killed worker's job must run elsewhere
 
 
@@ -131,13 +131,16 @@ def _inspect_in_peace(house: House, files: dict[str, Path]) -> Results:
 
 
 def _wait_for_rest(recovery: Recovery, keys: set[str], meanwhile: Callable[[], None]) -> bool:
-    """Wait until every video is final. Returns whether all are."""
-    deadline = time.monotonic() + REST_S
+    """Wait until every video is final, or no more become so. Returns whether all are."""
+    most, deadline = 0, time.monotonic() + REST_S
     while time.monotonic() < deadline:
         meanwhile()
         recovery.look()
-        if keys <= recovery.states.keys() and all(s in _FINAL for s in recovery.states.values()):
+        final = sum(state in _FINAL for state in recovery.states.values())
+        if keys <= recovery.states.keys() and final == len(recovery.states):
             return True
+        if final > most:
+            most, deadline = final, time.monotonic() + REST_S
         time.sleep(_TICK_S)
     return False
 
