@@ -18,7 +18,8 @@ from tests.acceptance.machine import Machine
 from tests.film import SHOTS, cut_together
 from tests.services import wait_until
 
-SHORT_LEASES: Final = {"INSPECTOR_LEASE_S": "3", "INSPECTOR_HEARTBEAT_S": "1"}
+LEASE_S: Final = 3.0
+SHORT_LEASES: Final = {"INSPECTOR_LEASE_S": str(LEASE_S), "INSPECTOR_HEARTBEAT_S": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +154,8 @@ def test_the_job_of_a_killed_worker_is_done_by_another(
     worker = wait_for_work(battered, "killed.mp4")
     (decoder,) = find_decoders(battered)
     os.kill(worker, signal.SIGKILL)
-    wait_until(lambda: decoder not in battered.processes())
+    wait_until(lambda: battered.web.status("killed.mp4")["attempts"] == 2, timeout_s=LEASE_S + 30)
+    assert decoder not in battered.processes()
     document = battered.web.wait_for("killed.mp4", "done", "failed")
     assert (document["status"], document["attempts"]) == ("done", 2)
     wait_until(lambda: len(battered.find("inspector work")) == 2)

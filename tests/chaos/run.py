@@ -167,14 +167,11 @@ class _War:
         self._plan_uploads()
         names = list(self._plan.only)
         weights = [WEIGHTS[name][1] for name in names]
-        pace_s = self._plan.war_s / self._plan.faults
         began = time.monotonic()
-        planned = 0
-        while time.monotonic() - began < self._plan.war_s or self._uploads:
-            if self.field.struck.total() < self._plan.faults * 1.2:
-                while planned < (time.monotonic() - began) / pace_s * 1.4:
-                    planned += 1
-                    self.field.strike(self._rng.choices(names, weights)[0])
+        while (fought_s := time.monotonic() - began) < self._plan.war_s or self._uploads:
+            share = min(fought_s / self._plan.war_s, 1)
+            if self.field.struck.total() < 1.1 * share * self._plan.faults:
+                self.field.strike(self._rng.choices(names, weights)[0])
             self._look_after()
             self._say_how_it_goes()
             time.sleep(_TICK_S)

@@ -1,4 +1,4 @@
-"""A worker whose heart stops ends itself, visibly: nobody else would notice that it is of no use any more."""
+"""A worker as a whole: it ends itself, visibly, when its heart stops, and goes on when its queue is lost."""
 
 from __future__ import annotations
 
@@ -17,23 +17,29 @@ from inspector.store.tables import WorkerRow
 from inspector.wiring.adapters import make_uploads
 from inspector.wiring.programs import make_outbox
 from inspector.worker.worker import Worker
-from tests.services import Endpoint, places_at
+from tests.services import Endpoint, Places, places_at
 
 
 @pytest.fixture
-def worker(ministack: Endpoint, database: Database, tmp_path: Path) -> Iterator[Worker]:
+def places(ministack: Endpoint, tmp_path: Path) -> Places:
     places = places_at(
         ministack,
         tmp_path,
         lease_s=0.6,
         heartbeat_s=0.1,
         idle_poll_s=0.1,
+        sweep_interval_s=0.5,
         poll_wait_s=0,
         shutdown_grace_s=1,
     )
     places.bucket.client.create_bucket(Bucket=places.bucket.name)
     for name in (places.queue.name, places.queue.dead_letter_name):
         places.queue.client.create_queue(QueueName=name)
+    return places
+
+
+@pytest.fixture
+def worker(places: Places, database: Database, tmp_path: Path) -> Iterator[Worker]:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     settings = places.settings
     uploads, outbox = make_uploads(settings), make_outbox(settings, database)
@@ -89,3 +95,24 @@ def test_a_worker_that_is_asked_to_stop_takes_its_leave(worker: Worker, database
     failpoints.install(SecondBeat(lambda: os.kill(os.getpid(), signal.SIGTERM)))
     assert worker.run() == 0
     assert known_workers(database) == 0
+
+
+def test_after_a_lost_queue_work_goes_on_within_one_sweep(worker: Worker, places: Places) -> None:
+    steps: list[str] = []
+
+    def lose_the_queues() -> None:
+        sqs = places.queue.client
+        for name in (places.queue.name, places.queue.dead_letter_name):
+            sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
+        places.bucket.put("unannounced.mp4", b"no video")
+
+    def hook(step: str) -> None:
+        if step == "claimed":
+            os.kill(os.getpid(), signal.SIGTERM)
+        steps.append(step)
+        if steps == ["swept"]:
+            lose_the_queues()
+
+    failpoints.install(lambda step: hook(step) if step in ("swept", "claimed") else None)
+    assert worker.run() == 0
+    assert steps[: steps.index("claimed")].count("swept") == 2
