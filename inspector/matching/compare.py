@@ -6,7 +6,6 @@ into one order before anything is computed, and the answer is turned round if ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from inspector.matching.alignment import match_cuts
@@ -32,15 +31,12 @@ REFINED_NATS: Final = 4.0
 FURTHER_NATS: Final = 6.0
 
 
-def compare(
-    a: Fingerprint, b: Fingerprint, *, offsets_ms: Sequence[int] = (), least_score: float = LEAST_SCORE
-) -> Match | None:
+def compare(a: Fingerprint, b: Fingerprint, *, least_score: float = LEAST_SCORE) -> Match | None:
     """What a and b share; None if there is nothing above chance, or a score below `least_score`.
 
-    offsets_ms: where the index believes b to lie (b minus a). They are not used: a hint may depend on what
-    else is in the index, and the result must not.
+    Where the index believes b to lie is not asked: that may depend on what else is in it, and the result
+    must not.
     """
-    del offsets_ms
     if _order(a) <= _order(b):
         return _compare(a, b, least_score)
     match = _compare(b, a, least_score)

@@ -35,21 +35,23 @@ CUT_TOLERANCE_S: Final = 0.08
 SOUNDS_PER_OBSERVATION: Final = 5.0
 #: Motion is taken over a second, in steps of a fifth; so many are one independent observation.
 MOTIONS_PER_OBSERVATION: Final = 2.0
-#: Other motion speaks against a copy with no more than this.
+#: Other motion speaks against a copy with no more than this: enough to outweigh that the same place is shown
+#: (see `score.WORTH`).
 MOST_AGAINST_NATS: Final = 12.0
-#: A frame this close to a copy's usual distance belongs to the stretch; the border lies half-way to chance.
+#: Distance taken for unrelated: a frame belongs to a stretch if it is less than half-way there from the usual
+#: distance of the copy.
 UNRELATED_BITS: Final = 30.0
 #: Sub-fingerprints of 32 bits differ in fewer if they are of the same sound.
 UNLIKE_SOUND_BITS: Final = 11
-#: A stretch ends where agreement has been missing for so many seconds; shorter stretches are not looked at.
+#: A stretch ends where agreement has been missing for so many seconds; shorter than this none is looked at.
 DROP_S: Final = 1.6
+LEAST_S: Final = 1.2
 #: Farther off no edit brings a whole stretch.
 MOST_USUAL_BITS: Final = 22.0
 #: Hashes with fewer bits set show nothing (black, white, a plain colour).
 LEAST_STRUCTURE: Final = 8
 #: So many hashed frames make presence certain.
 FULL_PRESENCE: Final = 10
-LEAST_S: Final = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,8 @@ class LineView:
 
     def _weigh_motion(self, start_s: float, end_s: float) -> float:
         """The same place at another time looks alike but moves otherwise: this may speak against a copy,
-        though not without limit, for a poor encoding loses faint motion.
+        though not without limit, for a poor encoding changes faint motion. Where either side shows none, this
+        says nothing.
         """
         here = (self.motion.a_s >= start_s) & (self.motion.a_s <= end_s)
         return max(float(self._motion_nats[here].sum()), -MOST_AGAINST_NATS) if here.any() else 0.0
@@ -237,8 +240,8 @@ def _has_structure(f: Fingerprint) -> NDArray[np.bool_]:
 
 
 def _presence(bits: FloatMatrix) -> float:
-    """What frames that show something say together about the same thing being shown; not more than one of
-    them.
+    """What frames that show something say together about the same thing being shown: the mean of them, in
+    full from ten frames on.
     """
     if not bits.size:
         return 0.0

@@ -7,16 +7,16 @@ Four sources, each sparse in the index and dense in the query, so that both need
   internet", 1999, used runs of shot lengths, which break).
 - frames: the lowest DCT signs of a frame, in a coarse and a finer cut, put into the one of its eight mirrored
   and turned forms that all of them share. The index keeps frames at peaks of novelty, which lie at the same
-  moments in every copy; the query shows all its frames, and its own foremost ones also with single bits
-  turned over.
+  moments in every copy; the query shows all its frames (in coarse tokens two a second), and its own foremost
+  ones also with a bit or two turned over.
 - motion: the same of what moves at these frames; captions, logos and bars, which stand still, are not in it.
   Parts of the picture (`model.View`) make the same tokens as whole ones, fewer of them, so that a crop or an
   inset meets what it was taken from, whichever of the two is in the index.
 - sounds: most of a sub-fingerprint, kept at peaks of its weight.
 
-A token is short, so that copies keep it, and many unrelated contents share it. Beside each stand 32 further
-bits that need not be equal, only alike: the index compares them on the spot, and most of the unrelated go
-no further.
+A token is short, so that copies keep it, and many unrelated contents share it. Beside each but
+those of cuts stand up to 32 further bits that need not be equal, only alike: the index compares them on the
+spot, and most of the unrelated go no further.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ HANDFUL: Final = 16
 #: Of a query no more frames are asked for in coarse tokens than these, evenly: it would read too many rows.
 COARSE_PER_S: Final = 2.0
 COARSE_HANDFUL: Final = 100
-#: Of a token that stays the same from frame to frame every so manieth is asked for: once a second.
+#: Of a token that stays the same from frame to frame every so manieth is asked for: once a second, where
+#: every frame is shown.
 EVERY: Final = 5
 #: A cut token has eight forms, nearest and next nearest values of three intervals.
 CUT_FORMS: Final = 8
@@ -82,8 +83,9 @@ class Nearly(NamedTuple):
     bits: int
 
 
-#: So many foremost frames, and sounds, of a query are also asked for nearly so: in a query that is short
-#: because it is all there is to go by, in a longer one so many a second, with one bit turned over.
+#: The foremost of a query are also asked for with bits turned over: at least so many, with up to so many
+#: bits in a query that is short, because it is all there is to go by; in a longer one so many a second, with
+#: one bit.
 NEARLY: Final = {
     Kind.COARSE_FRAME: Nearly(16, bits=2),
     Kind.FINE_FRAME: Nearly(40, bits=1),
@@ -97,7 +99,9 @@ VIEW_SHARES: Final = {View.WHOLE: 1.0, View.CENTRE: 0.25, View.INSET: 0.15}
 
 
 def make_landmarks(fingerprint: Fingerprint) -> Landmarks:
-    """The landmarks by which the index knows a content: two a second at most, all kinds together."""
+    """The landmarks by which the index knows a content: 1.44 a second at most and 122 more, all kinds
+    together.
+    """
     f = fingerprint
     sounds = _telling_sounds(f, int(SOUNDS_PER_S * f.duration_s) + HANDFUL)
     cuts = thinned(cut_tokens(f.cuts_s, spread=False), _kept_cuts(f))

@@ -3,7 +3,8 @@
 Chance is measured, not assumed: what two frames differ by when they are *not* aligned is taken from the same
 two contents, off the line. So a fixed camera, which resembles itself at every offset, says nothing about any
 of them, while a film, which resembles itself nowhere else, says much. A general distribution for unrelated
-pictures fills in where the contents are too short to tell.
+pictures fills in where the contents are too short to tell. *That* the place is the same still speaks for a
+copy (`presence_ratio`); what then tells two takes of one place apart is what moves (`evidence`).
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ GENERAL_SHARE: Final = 0.05
 #: No single observation says more than this, for or against.
 MOST_NATS: Final = 8.0
 LEAST_NATS: Final = -4.0
-#: ... except that a picture is there at all, which is said once.
+#: ... except that a picture is there at all, which is said once a pair.
 MOST_PRESENCE_NATS: Final = 11.0
 
-#: The same for sounds (32 bits; measured 2.98, but music repeats itself).
+#: The same for sounds (32 bits; a deviation of 2.98 was measured, but music repeats itself).
 SOUND_CHANCE_BITS: Final = 16.0
 SOUND_CHANCE_SPREAD: Final = 3.3
 SOUND_COPY: Final = ((0.7, 3.0, 3.0), (0.3, 8.0, 4.0))

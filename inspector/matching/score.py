@@ -8,14 +8,15 @@ reference groups, on whole videos, clips of 1 to 12 s and unrelated hours, and c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from inspector.matching.evidence import Stretch
 
-#: Log odds per nat of each kind: fitted, but for cuts, of which the clips hold too few to move them from 0.3.
+#: Log odds per nat of each kind: fitted, but for cuts, of which the clips hold too few to move them from 0.3,
+#: where they started.
 #: Pictures are worth so little because the best line of many was taken; what moves has to agree as well.
 WORTH: Final = {
     "cuts": 0.3,
@@ -28,8 +29,10 @@ WORTH: Final = {
 #: Log odds of a pair without evidence, where 1 pair in 200 of those compared is a copy: fitted, and moved to
 #: this share of copies from that among the pairs it was fitted on.
 CHANCE: Final = -6.8
-#: Further stretches count half: they are not independent of the first.
+#: Further stretches count half (guessed): they are not independent of the first. That the same thing is shown
+#: at all is not said a second time.
 FURTHER_SHARE: Final = 0.5
+SAID_ONCE: Final = "presence"
 
 
 def log_odds(stretches: Iterable[Stretch]) -> dict[str, float]:
@@ -39,12 +42,14 @@ def log_odds(stretches: Iterable[Stretch]) -> dict[str, float]:
     evidence.
     """
     ranked = sorted(stretches, key=lambda s: -s.nats)
-    share = [1.0] + [FURTHER_SHARE] * (len(ranked) - 1)
-    odds = {
-        kind: worth * sum(w * s.kinds[kind] for w, s in zip(share, ranked, strict=True))
-        for kind, worth in WORTH.items()
-    }
+    odds = {kind: worth * _together(kind, ranked) for kind, worth in WORTH.items()}
     return odds | {"chance": CHANCE}
+
+
+def _together(kind: str, ranked: Sequence[Stretch]) -> float:
+    """Nats of a kind of all stretches, strongest first."""
+    nats = [s.kinds[kind] for s in ranked]
+    return max(nats) if kind == SAID_ONCE else nats[0] + FURTHER_SHARE * sum(nats[1:])
 
 
 def probability(odds: Mapping[str, float]) -> float:

@@ -1,6 +1,7 @@
 """Tokens: short numbers made of cuts, pictures and sounds, that copies keep and few others share.
 
-Beside each token stand 32 further bits that need not be equal, only alike (`model.MOST_CHECKED_BITS`).
+Beside each token stand up to 32 further bits (fine motion has 28, cuts none) that need not be equal, only
+alike (`model.MOST_CHECKED_BITS`).
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ _TURNED: Final = VARIANTS.index((1, 0, 0))
 #: so many steps later (half a second).
 SOUND_BITS: Final = 24
 SOUND_LATER: Final = 4
-#: Which four of five neighbouring cuts.
+#: Which four of five neighbouring cuts: all that begin with the first, for the rest is the next cut's. A copy
+#: that lost the second, third or fourth of the five still makes one of them.
 FOURS: Final = ((0, 1, 2, 3), (0, 1, 2, 4), (0, 1, 3, 4), (0, 2, 3, 4))
 INTERVAL_S: Final = 0.06
 LONGEST_INTERVAL_S: Final = 120.0
@@ -90,7 +92,9 @@ def gather(parts: Iterable[Tokens]) -> Landmarks:
 
 
 def _token(kind: Kind, payload: HashArray) -> IntArray:
-    """Kind and payload in one positive 32-bit number; longer payloads are mixed down to 28 bits."""
+    """Kind and payload in one positive 32-bit number; all payloads but those of sounds are scattered over
+    28 bits.
+    """
     if kind is not Kind.SOUND:
         payload = _mix(payload) >> np.uint64(64 - KIND_SHIFT)
     return (payload | np.uint64(kind << KIND_SHIFT)).astype(np.int64)

@@ -1,4 +1,5 @@
-"""Pairs of frames, sounds and cuts of two contents that look more alike than these two usually do.
+"""Pairs of frames of two contents that look more alike than these two usually do, of motions and sounds that
+are more alike than unrelated ones are, and of all cuts.
 
 Each votes for the lines through it (`inspector.matching.proposals`). All pairs are looked at, by millions, so
 distances stay bytes, and what a hash usually differs by is had from shares of bits, without the pairs.
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 from inspector.matching.hashes import distance
 from inspector.model import Fingerprint, FloatArray, HashArray
 
-#: What takes part: the most novel frames, the weightiest sounds. Bounds the work for long contents.
+#: What takes part: the most novel frames, the weightiest sounds, cuts evenly chosen. Bounds the work for long
+#: contents.
 MOST_ROWS: Final = 1500
 MOST_COLUMNS: Final = 12000
 MOST_VOTES: Final = 60000
-MOST_CUTS: Final = 300
+MOST_CUT_ROWS: Final = 300
+MOST_CUT_COLUMNS: Final = 3000
 ROWS_AT_ONCE: Final = 128  # of rows and columns: 12 MB
 #: A frame pair votes if it is so many bits closer than its row and column are on average: two deviations.
 LEAST_CONTRAST: Final = 9.0
@@ -185,13 +188,18 @@ def _cut_votes(a: Fingerprint, b: Fingerprint) -> Votes:
     """Every cut of a with every cut of b: little by itself, much if the pictures before and after are
     alike.
     """
-    rows, columns = a.cuts_s[:MOST_CUTS], b.cuts_s[:MOST_CUTS]
+    rows, columns = _evenly(a.cuts_s, MOST_CUT_ROWS), _evenly(b.cuts_s, MOST_CUT_COLUMNS)
     weight = np.full((len(rows), len(columns)), CUT_VOTE)
     for after in (False, True):
         mine, theirs = _at_cuts(a, rows, after=after), _at_cuts(b, columns, after=after)
         weight += np.maximum(ALIKE_BITS - distance(mine[:, None], theirs[None, :]), 0)
     i, j = np.indices(weight.shape).reshape(2, -1)
-    return Votes(rows[i], columns[j], weight.ravel())
+    return _strongest(rows[i], columns[j], weight.ravel())
+
+
+def _evenly(values: FloatArray, most: int) -> FloatArray:
+    """So many of them at most, evenly chosen."""
+    return values[np.linspace(0, len(values) - 1, min(len(values), most)).astype(np.intp)]
 
 
 def _at_cuts(f: Fingerprint, cuts_s: FloatArray, *, after: bool) -> HashArray:

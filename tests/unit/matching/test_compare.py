@@ -250,15 +250,6 @@ def _assert_same(a: Match, b: Match) -> None:
         assert_times(s, t.a_start_s, t.a_end_s, t.b_start_s, t.b_end_s, within_s=1e-6)
 
 
-def test_hints_change_nothing() -> None:
-    clip = cut_out(FILM, 20, 30)
-    assert (
-        compare(clip, FILM, offsets_ms=[0, -5000])
-        == compare(clip, FILM, offsets_ms=[20000])
-        == compare(clip, FILM)
-    )
-
-
 def test_segments_lie_within_both_contents() -> None:
     for seed in range(5):
         clip = damaged(retimed(cut_out(FILM, 10.1, 25.7), 1.05), seed, bits=8)

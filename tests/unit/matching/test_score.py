@@ -17,7 +17,11 @@ def score_of(*stretches: Stretch) -> float:
 
 
 def test_presence_alone_does_not_reach_the_default_threshold() -> None:
-    assert score_of(Stretch(PLAIN, 0.0, 60.0, presence_nats=MOST_PRESENCE_NATS)) < 0.5
+    stretches = [
+        Stretch(PLAIN, at, at + 60.0, presence_nats=MOST_PRESENCE_NATS) for at in (0.0, 100.0, 200.0)
+    ]
+    assert score_of(stretches[0]) < 0.5
+    assert score_of(*stretches) == score_of(stretches[0])
 
 
 def test_every_kind_that_a_stretch_has_is_worth_something() -> None:
