@@ -1,5 +1,5 @@
 """The inspector: is this video, or a part of it, already in the bucket?"""
 
-from importlib.metadata import version
+from inspector.build import this_build
 
-__version__ = version("video-inspector")
+__version__ = this_build().version

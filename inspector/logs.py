@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import threading
+from types import TracebackType
 from typing import Final
 
 import structlog
 
+from inspector.build import this_build
 from inspector.settings import LogFormat, Settings
+
+log = structlog.get_logger(__name__)
 
 #: What a credential stands behind, and the credential itself: of addresses, of signed ones, of requests.
 _CREDENTIALS: Final = (
@@ -50,14 +55,37 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
+    logging.captureWarnings(True)
+    sys.excepthook, threading.excepthook = _log_crash, _log_crash_of_thread
     for chatty in ("botocore", "boto3", "s3transfer", "urllib3", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def log_start(command: str) -> None:
+    """Say what starts here: the first line of each command that stays."""
+    build = this_build()
+    log.info("started", command=command, version=build.version, commit=build.commit, python=build.python)
+
+
+def _log_crash(kind: type[BaseException], exc: BaseException | None, traceback: TracebackType | None) -> None:
+    """What nobody caught goes where all logs go, in their form."""
+    if exc is None or issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, exc or kind(), traceback)
+    else:
+        log.critical("crashed", exc_info=(kind, exc, traceback))
+
+
+def _log_crash_of_thread(crash: threading.ExceptHookArgs) -> None:
+    if crash.exc_type is not SystemExit:
+        _log_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
 
 
 def _renderers(chosen: LogFormat) -> list[structlog.typing.Processor]:
     readable = chosen is LogFormat.CONSOLE or (chosen is LogFormat.AUTO and sys.stderr.isatty())
     if readable:
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Not rich's tracebacks: they show variables, and break secrets into lines where nothing finds them.
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
 
 

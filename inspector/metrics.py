@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+from inspector.build import this_build
+from inspector.model import ALGORITHM
+
+BUILD: Final = Info("inspector_build", "What runs here.")
+BUILD.info(
+    {
+        "version": this_build().version,
+        "commit": this_build().commit,
+        "python": this_build().python,
+        "algorithm": str(ALGORITHM),
+    }
+)
 
 EVENTS: Final = Counter(
     "inspector_events_total", "Object events looked at, by what came of them.", ["outcome"]
@@ -53,4 +66,4 @@ BOARD_READS: Final = Counter(
 FEEDER_RESTARTS: Final = Counter(
     "inspector_feeder_restarts_total", "Times the status board's feeder was replaced."
 )
-WEB: Final = (HTTP_SECONDS, STREAMS, STREAMS_DROPPED, BOARD_READS, FEEDER_RESTARTS)
+WEB: Final = (BUILD, HTTP_SECONDS, STREAMS, STREAMS_DROPPED, BOARD_READS, FEEDER_RESTARTS)

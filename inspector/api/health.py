@@ -10,11 +10,9 @@ pages just when people need them. Alerts belong on the metrics.
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import metadata
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from flask import Blueprint, Response
@@ -24,12 +22,11 @@ from inspector.api.feeder import Feeder
 from inspector.api.glance import Glance
 from inspector.api.guard import caller
 from inspector.api.scrape import build_registry
+from inspector.build import DISTRIBUTION, this_build
 from inspector.errors import DatabaseUnavailable, told
 from inspector.model import ALGORITHM, Overview
 
 log = structlog.get_logger(__name__)
-
-DISTRIBUTION: Final = "video-inspector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +46,7 @@ class HealthViews:
         self._glance = glance
         self._feeder = feeder
         self._crash_looping = crash_looping
-        self._version = metadata.version(DISTRIBUTION)
-        self._registry = build_registry(glance, feeder, self._version)
+        self._registry = build_registry(glance, feeder)
 
     def blueprint(self) -> Blueprint:
         views = Blueprint("health", __name__)
@@ -65,13 +61,17 @@ class HealthViews:
         return _json({"status": "alive"})
 
     def readyz(self) -> Response:
-        """200 `ready` or `degraded`, or 503 `unready`; with every check, for known callers its reason too."""
+        """200 `ready` or `degraded`, or 503 `unready`; with every check.
+
+        Known callers are told its reason too, and our version.
+        """
         known = caller().role is not None
         checks = list(self.checks())
         failed = [check for check in checks if not check.ok]
         unready = any(check.vital for check in failed)
         document = {
             "status": "unready" if unready else "degraded" if failed else "ready",
+            **({"version": this_build().version} if known else {}),
             "checks": {
                 check.name: {"ok": check.ok, **({"detail": check.detail} if known else {})}
                 for check in checks
@@ -88,9 +88,10 @@ class HealthViews:
         return _json(
             {
                 "name": DISTRIBUTION,
-                "version": self._version,
+                "version": this_build().version,
+                "commit": this_build().commit or None,
                 "algorithm": ALGORITHM,
-                "python": platform.python_version(),
+                "python": this_build().python,
             }
         )
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from inspector import metrics
 from inspector.api.feeder import Feeder
 from inspector.api.glance import Glance
 from inspector.errors import DatabaseUnavailable
-from inspector.model import ALGORITHM, Overview, State
+from inspector.model import Overview, State
 
 
-def build_registry(glance: Glance, feeder: Feeder, version: str) -> CollectorRegistry:
+def build_registry(glance: Glance, feeder: Feeder) -> CollectorRegistry:
     """What one web process tells Prometheus.
 
     A registry of its own: the workers' gauges of the default one would say 0 here, and be believed.
@@ -25,25 +25,22 @@ def build_registry(glance: Glance, feeder: Feeder, version: str) -> CollectorReg
         own(registry=registry)
     for metric in metrics.WEB:
         registry.register(metric)
-    registry.register(Derived(glance, feeder, version))
+    registry.register(Derived(glance, feeder))
     return registry
 
 
 class Derived(Collector):
     """Gauges that are read off the database and the board when somebody asks."""
 
-    def __init__(self, glance: Glance, feeder: Feeder, version: str) -> None:
+    def __init__(self, glance: Glance, feeder: Feeder) -> None:
         self._glance = glance
         self._feeder = feeder
-        self._version = version
 
     def describe(self) -> list[Metric]:
         """Nothing is asked of the database for a registration."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        build = {"version": self._version, "algorithm": str(ALGORITHM)}
-        yield InfoMetricFamily("inspector_build", "What runs here.", value=build)
         live = self._feeder.state.live
         yield _gauge("inspector_feeder_live", "1 while the status board hears changes.", live)
         try:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
-from inspector import __version__
+from inspector.build import this_build
 from inspector.errors import InspectorError
 from inspector.logs import configure_logging
 from inspector.settings import load_settings
@@ -33,8 +34,12 @@ _COMMANDS: Final = {
     "sweep": "services",
     "token": "token",
     "config": "config",
+    "completion": "completion",
+    "help": "help",
 }
-_WITHOUT_SETTINGS: Final = frozenset({"token", "config"})  # run before they are complete
+_WITHOUT_SETTINGS: Final = frozenset(
+    {"token", "config", "completion", "help"}
+)  # run before they are complete
 
 
 class _Group(click.Group):
@@ -49,6 +54,12 @@ class _Group(click.Group):
         command: click.Command = getattr(import_module(f"inspector.cli.{_COMMANDS[cmd_name]}"), cmd_name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names alone: a line about each would have them all imported at every touch of the key."""
+        if not incomplete or incomplete[0].isalpha():
+            return [CompletionItem(name) for name in _COMMANDS if name.startswith(incomplete)]
+        return super().shell_complete(ctx, incomplete)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -57,8 +68,24 @@ class _Group(click.Group):
             ctx.exit(1)
 
 
+def _say_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from inspector.stack.preflight import ffmpeg_version  # not at the top: few ask for it
+
+    click.echo(f"inspector {this_build()}, ffmpeg {ffmpeg_version() or 'not installed'}")
+    ctx.exit()
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, message="inspector %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Show the version, and what it runs on.",
+)
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -12,6 +12,7 @@ from inspector import failpoints
 from inspector.api.serve import serve as serve_web
 from inspector.cli.stack import StackInfo, running_stack, say_step, worker_programs
 from inspector.errors import InspectorError, Interrupted
+from inspector.logs import log_start
 from inspector.settings import Settings, load_settings
 from inspector.stack import join_stack
 from inspector.wiring.bootstrap import run_bootstrap
@@ -58,6 +59,7 @@ def bootstrap(settings: Settings, verify_only: bool, probe: bool) -> None:
 @click.pass_obj
 def serve(settings: Settings) -> None:
     """Run the web server: status page, API and metrics. SIGHUP makes it read its settings again."""
+    log_start("serve")
     serve_web(
         join_stack(settings), make_app, read_again=lambda: join_stack(load_settings(config=settings.config))
     )
@@ -72,6 +74,7 @@ def serve(settings: Settings) -> None:
 @click.pass_obj
 def work(settings: Settings, workers: int | None, index: int | None, pulse: Path | None) -> None:
     """Run workers: they receive events, inspect videos, and sweep the bucket."""
+    log_start("work")
     joined = join_stack(settings)
     count = workers or joined.workers
     if index is None and count > 1:

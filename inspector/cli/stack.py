@@ -17,6 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from inspector.cli.client import StatusClient
 from inspector.errors import InspectorError, Interrupted, Unavailable
+from inspector.logs import log_start
 from inspector.model import Program
 from inspector.ops.bootstrap import Outcome, Step
 from inspector.settings import Settings
@@ -112,6 +113,7 @@ def running_stack(settings: Settings, stop: StopFlag) -> Iterator[StackInfo]:
         Supervisor(grace_s=settings.shutdown_grace_s, stop=stop) as supervisor,
     ):
         preflight(settings)
+        log_start("up")
         if settings.database_url is None:
             settings = _start_postgres(settings, supervisor)
         if wants_s3:

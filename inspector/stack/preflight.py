@@ -51,6 +51,16 @@ def preflight(settings: Settings) -> None:
         raise ConfigError("\n".join(faults))
 
 
+def ffmpeg_version() -> str | None:
+    """The version of ffmpeg, as it says it; None if it is not installed or does not start."""
+    path = shutil.which("ffmpeg")
+    try:
+        found = re.match(r"ffmpeg version (\S+)", _answer_of(path)) if path else None
+    except ConfigError:
+        return None
+    return found[1] if found else None
+
+
 def check_ffmpeg() -> None:
     """Raise ConfigError unless ffmpeg and ffprobe are installed and new enough."""
     for tool in ("ffmpeg", "ffprobe"):
@@ -111,6 +121,12 @@ def check_port(port: int, setting: str, host: str = "127.0.0.1") -> None:
 
 def _version_of(path: str) -> tuple[int, int] | None:
     """Major and minor version; None for builds from git, which are newer than any number says."""
+    found = re.match(r"\w+ version n?(\d+)\.(\d+)", _answer_of(path))
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _answer_of(path: str) -> str:
+    """What the program says of its version. Raises ConfigError if it cannot be started."""
     try:
         answer = subprocess.run(  # noqa: S603 - a fixed program
             [path, "-version"],
@@ -122,8 +138,7 @@ def _version_of(path: str) -> tuple[int, int] | None:
         )
     except (OSError, subprocess.SubprocessError) as exc:
         raise ConfigError(f"{path} cannot be started ({exc}): {_how_to_install()}") from exc
-    found = re.match(r"\w+ version n?(\d+)\.(\d+)", answer.stdout)
-    return (int(found[1]), int(found[2])) if found else None
+    return answer.stdout
 
 
 def _how_to_install() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -18,7 +19,20 @@ from tests.acceptance.machine import S3, Machine
 from tests.film import BROKEN, SHOTS, copies, cut_together
 from tests.services import Endpoint, wait_until
 
-COMMANDS = ("up", "put", "watch", "status", "scan", "demo", "bootstrap", "serve", "work", "sweep", "token")
+COMMANDS = (
+    "up",
+    "put",
+    "watch",
+    "status",
+    "scan",
+    "demo",
+    "bootstrap",
+    "serve",
+    "work",
+    "sweep",
+    "token",
+    "help",
+)
 
 
 @pytest.fixture
@@ -63,7 +77,9 @@ def test_help_needs_no_valid_settings(machine: Machine) -> None:
 
 
 def test_it_says_its_version(machine: Machine) -> None:
-    assert machine.run("--version").stdout == f"inspector {__version__}\n"
+    said = machine.run("--version").stdout
+    assert said.startswith(f"inspector {__version__} (")
+    assert re.search(r"Python 3\..*\), ffmpeg \d", said)
 
 
 def test_an_unknown_command_is_a_wrong_command_line(machine: Machine) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 import structlog
 from pydantic import SecretStr
 
-from inspector.logs import configure_logging, redacted
+from inspector import __version__
+from inspector.logs import configure_logging, log_start, redacted
 from inspector.settings import LogFormat
 from tests.services import settings_for_test
 
@@ -45,7 +49,10 @@ def own_logging() -> Iterator[None]:
     """Logging is the whole process's: give it back as it was."""
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers, root.level
+    hooks = sys.excepthook, threading.excepthook
     yield
+    logging.captureWarnings(False)
+    sys.excepthook, threading.excepthook = hooks
     root.handlers, root.level = handlers, level
     structlog.configure(**before)
 
@@ -67,3 +74,39 @@ def test_our_own_secrets_are_hidden_wherever_they_stand(
     assert said.count("***") >= 3
     assert "ValueError" in said
     assert SECRET not in said
+
+
+@pytest.mark.expects_error_log
+@pytest.mark.usefixtures("own_logging")
+def test_in_a_container_every_line_is_json_whoever_says_it(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(settings_for_test())
+    log_start("work")
+    logging.getLogger("foreign").warning("said %s", "so")
+    crashing = threading.Thread(target=lambda: 1 / 0)
+    crashing.start()
+    crashing.join()
+    try:
+        raise ValueError("nobody caught it")
+    except ValueError as exc:
+        logging.getLogger("foreign").exception("it broke")
+        sys.excepthook(ValueError, exc, exc.__traceback__)
+    started, foreign, thread, caught, crash = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (started["event"], started["command"], started["version"]) == ("started", "work", __version__)
+    assert (foreign["event"], foreign["level"]) == ("said so", "warning")
+    assert "ZeroDivisionError" in thread["exception"]
+    assert (caught["event"], crash["event"], crash["level"]) == ("it broke", "crashed", "critical")
+    assert all("nobody caught it" in line["exception"] for line in (caught, crash))
+
+
+@pytest.mark.expects_error_log
+@pytest.mark.usefixtures("own_logging")
+def test_a_readable_traceback_shows_no_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(settings_for_test(log_format=LogFormat.CONSOLE))
+    variable = "sesame"
+    try:
+        raise ValueError(len(variable))
+    except ValueError:
+        structlog.get_logger("test").exception("it_broke")
+    said = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in said
+    assert "sesame" not in said

@@ -116,7 +116,7 @@ def test_probes_and_scrapes_together_ask_the_database_once(source: FakeSource, c
 
 def test_build_info_says_what_runs(client: FlaskClient) -> None:
     info = client.get("/build-info").get_json()
-    assert set(info) == {"name", "version", "algorithm", "python"}
+    assert set(info) == {"name", "version", "commit", "algorithm", "python"}
 
 
 @pytest.mark.parametrize("down", [False, True])

@@ -219,7 +219,7 @@ def metric_names(app: Flask) -> set[str]:
     source.put("a.mp4")
     source.workers = (WorkerStatus("w", "host", 1, "", 0.0, False),)
     derived = CollectorRegistry()
-    derived.register(Derived(Glance(source, BUCKET), background(app).feeder, __version__))
+    derived.register(Derived(Glance(source, BUCKET), background(app).feeder))
     ours = CollectorRegistry()
     for metric in vars(metrics).values():
         if isinstance(metric, MetricWrapperBase):
