@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.integration.test_api_server import Server, started
+from tests.services import wait_until
 
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">'&amp;.mp4"
 TOKEN = "a token of many characters"
@@ -90,3 +91,40 @@ def test_a_person_logs_in_sees_changes_live_and_logs_out(
     page.goto(home)
     expect(page.get_by_label("Token")).to_be_visible()
     assert [complaint for complaint in complaints if "401" not in complaint] == []
+
+
+COUNT = """() => {
+    window.asked = window.answered = 0;
+    document.addEventListener("refresh", () => { window.asked += 1; });
+    document.addEventListener("htmx:afterRequest", () => { window.answered += 1; });
+}"""
+QUIET = "window.asked >= 1 && window.asked === window.answered"
+
+
+def test_a_page_is_told_of_changes_and_asks_for_nothing_while_there_are_none(
+    server: Server, page: Page, complaints: list[str]
+) -> None:
+    page.clock.install()
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    page.evaluate(COUNT)
+    page.clock.fast_forward(5_000)
+    wait_until(lambda: page.evaluate(QUIET))  # what changed while the stream was opened
+    page.clock.fast_forward(20_000)  # its afterglow
+    wait_until(lambda: page.evaluate(QUIET))
+    before = page.evaluate("window.asked")
+    page.clock.fast_forward(30_000)
+    assert page.evaluate("window.asked") == before
+    server.deed("queued", "told.mp4")
+    page.clock.resume()
+    expect(page.get_by_role("link", name="told.mp4")).to_be_visible()
+    assert page.evaluate("window.asked") <= before + 2
+    assert complaints == []
+
+
+def test_a_page_that_gets_no_stream_asks_by_itself(server: Server, page: Page) -> None:
+    page.route("**/events*", lambda route: route.fulfill(status=503))
+    page.clock.install()
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    server.deed("queued", "polled.mp4")
+    page.clock.fast_forward(20_000)
+    expect(page.get_by_role("link", name="polled.mp4")).to_be_visible()
