@@ -23,23 +23,24 @@ _ERROR_LIMIT = 2000  # characters of an error that are kept
 
 
 def claim(tx: Session, worker_id: str, *, lease_s: float, max_attempts: int) -> Lease | None:
-    """Lease the most urgent job that is queued and due, or whose lease has run out. None if there is none."""
+    """Lease a job whose lease has run out, or else the most urgent one that is queued and due. None if there
+    is none.
+
+    Whose worker has died goes first: there are never more of them than workers, and behind a long queue they
+    would wait for hours.
+    """
     now = func.clock_timestamp()
     due = (
         select(VideoRow.id)
-        .where(
-            VideoRow.state.in_((State.QUEUED, State.PROCESSING)),
-            VideoRow.due_at <= now,
-            VideoRow.attempts < max_attempts,
-        )
-        .order_by(VideoRow.priority, VideoRow.due_at)
+        .where(VideoRow.due_at <= now, VideoRow.attempts < max_attempts)
         .limit(1)
         .with_for_update(skip_locked=True)
-        .scalar_subquery()
     )
+    expired = due.where(VideoRow.state == State.PROCESSING).order_by(VideoRow.due_at)
+    queued = due.where(VideoRow.state == State.QUEUED).order_by(VideoRow.priority, VideoRow.due_at)
     row = tx.scalar(
         update(VideoRow)
-        .where(VideoRow.id == due)
+        .where(VideoRow.id == func.coalesce(expired.scalar_subquery(), queued.scalar_subquery()))
         .values(
             state=State.PROCESSING,
             attempts=VideoRow.attempts + 1,

@@ -113,6 +113,7 @@ class VideoRow(Base):
         Index("videos_finished", "bucket", "finished_at"),
         Index("videos_missed", "bucket", postgresql_where=text("missed_at IS NOT NULL")),
         Index("videos_due", "priority", "due_at", postgresql_where=text(CLAIMABLE)),
+        Index("videos_leased", "due_at", postgresql_where=text("state = 'processing'")),
         Index(
             "videos_undelivered", "id",
             postgresql_where=text("state = 'failed' AND NOT dead_lettered"),

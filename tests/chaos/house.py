@@ -51,6 +51,7 @@ _SHORT: Final = {
     "INSPECTOR_WORKERS": str(WORKERS),
     "INSPECTOR_WEB_THREADS": "8",
     "INSPECTOR_LOG_FORMAT": "json",
+    "INSPECTOR_COMMON_FROM": "1000000",  # what is common is told from all pairs: one more may hide others
 }
 #: Stands before the real ffmpeg: once it is told to, it starts and then does nothing at all. It stands before
 #: bubblewrap too, since within the sandbox the sign cannot be seen.

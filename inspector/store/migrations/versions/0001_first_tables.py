@@ -367,6 +367,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('queued', 'processing')"),
     )
     op.create_index(
+        "videos_leased",
+        "videos",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'processing'"),
+    )
+    op.create_index(
         "videos_missed", "videos", ["bucket"], unique=False, postgresql_where=sa.text("missed_at IS NOT NULL")
     )
     op.create_index("videos_finished", "videos", ["bucket", "finished_at"], unique=False)
