@@ -36,6 +36,7 @@ from inspector.sources import FileSource, Places
 RESERVED_PREFIX = ".inspector/"  # probe objects and thumbnails: never videos
 LEAST_SECRET_CHARS = 16  # out of reach of guessing, where the rate of requests is limited
 PROBE_PREFIX = RESERVED_PREFIX + "probe/"
+WORKER_SILENT_S = 120.0  # four heartbeats at the usual pace
 #: By what a copy may be judged (see `inspector.review.keepers`).
 KEEPER_RULES = ("resolution", "bitrate", "duration", "codec", "uploaded", "size", "path")
 
@@ -396,6 +397,11 @@ class Settings(BaseSettings):
     def has_tokens(self) -> bool:
         """Whether callers need a token; else only this machine is let in."""
         return self.token is not None or bool(self.admin_tokens or self.read_tokens)
+
+    @property
+    def worker_silent_s(self) -> float:
+        """A worker whose last heartbeat is older counts as dead."""
+        return max(WORKER_SILENT_S, 3 * self.heartbeat_s)
 
     @property
     def scratch(self) -> Path:

@@ -13,7 +13,7 @@ from inspector.api.board import StatusBoard
 from inspector.api.feeder import Feeder
 from inspector.api.feeds import Pages
 from inspector.api.finder import Finder
-from inspector.api.glance import WORKER_SILENT_S, Glance
+from inspector.api.glance import Glance
 from inspector.api.guard import protect
 from inspector.api.health import HealthViews
 from inspector.api.keys import accept_keys
@@ -83,7 +83,7 @@ def create_app(
         limit=settings.streams,
         limit_per_client=settings.streams_per_client,
     )
-    glance = Glance(source, settings.bucket, silent_s=max(WORKER_SILENT_S, 3 * settings.heartbeat_s))
+    glance = Glance(source, settings.bucket, silent_s=settings.worker_silent_s)
 
     app = make_openapi(__name__)
     app.extensions[_EXTENSION] = Background(

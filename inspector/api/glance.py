@@ -9,9 +9,9 @@ from typing import Final
 
 from inspector.api.ports import StatusSource
 from inspector.model import Overview, WorkerStatus
+from inspector.settings import WORKER_SILENT_S
 
 OVERVIEW_AGE_S: Final = 2.0  # probes, scrapes and pages together cost one count of the jobs in this time
-WORKER_SILENT_S: Final = 120.0
 
 
 class Glance:

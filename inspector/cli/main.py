@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "serve": "services",
     "work": "services",
     "sweep": "services",
+    "doctor": "doctor",
     "token": "token",
     "config": "config",
     "completion": "completion",
@@ -40,6 +41,9 @@ _COMMANDS: Final = {
 _WITHOUT_SETTINGS: Final = frozenset(
     {"token", "config", "completion", "help"}
 )  # run before they are complete
+
+#: Options that stand for commands, as people try them.
+_ALSO: Final = {"--diagnose": "doctor"}
 
 
 class _Group(click.Group):
@@ -59,6 +63,11 @@ class _Group(click.Group):
         if not incomplete or incomplete[0].isalpha():
             return [CompletionItem(name) for name in _COMMANDS if name.startswith(incomplete)]
         return super().shell_complete(ctx, incomplete)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] in _ALSO:
+            args = [_ALSO[args[0]], *args[1:]]
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -101,6 +110,7 @@ def main(ctx: click.Context, config: Path | None) -> None:
       inspector status holiday.mp4      which videos share material with it, and which seconds
       inspector review list             what is undecided, and which copy to keep
       inspector scan ~/Videos           duplicates among local files, no S3 needed
+      inspector doctor                  what is wrong, and what to do about it (also: --diagnose)
 
     Settings come from the environment (INSPECTOR_…, DATABASE_URL, AWS_ENDPOINT_URL), a .env file, or
     inspector.toml; `inspector config example` lists them, `inspector config check` looks for mistakes.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -30,6 +30,7 @@ from inspector.ops.resources import Resource, wanted_resources
 from inspector.settings import PROBE_PREFIX
 
 WAIT_S: Final = 60.0
+PROBE_S: Final = 30.0  # for a probe object to come through
 SETTLE_S: Final = 60.0  # how long AWS may take to show a changed attribute of a queue
 
 
@@ -77,7 +78,7 @@ class Probe:
 
     seen: Callable[[str], bool]
     ingest_once: Callable[[], None]
-    timeout_s: float = 30.0
+    timeout_s: float = PROBE_S
 
 
 def bootstrap(
@@ -103,21 +104,41 @@ def bootstrap(
     """
     steps: list[Step] = []
 
-    def say(name: str, outcome: Outcome, text: str) -> None:
-        steps.append(Step(name, outcome, text))
-        on_step(steps[-1])
+    def say(step: Step) -> None:
+        steps.append(step)
+        on_step(step)
 
     wait_for_endpoint(bucket, queue, timeout_s=wait_s, pause=pause)
-    say("endpoint", Outcome.VERIFIED, f"S3 and SQS answer at {bucket.client.meta.endpoint_url}.")
     resources = wanted_resources(bucket, queue, visibility_s=visibility_s, cors_origins=cors_origins)
-    for resource in resources:
-        damaged = any(step.outcome is Outcome.FAILED for step in steps)
-        say(resource.name, *_settle(resource, verify_only=verify_only, damaged=damaged))
+    for step in _settled(bucket, resources, verify_only=verify_only):
+        say(step)
     if not verify_only:
-        say("read back", *_read_back(resources))
+        say(Step("read back", *_read_back(resources)))
     if probe is not None and BootstrapReport(tuple(steps)).ok:
-        say("round trip", *_round_trip(bucket, probe))
+        say(Step("round trip", *round_trip(bucket, probe)))
     return BootstrapReport(tuple(steps))
+
+
+def verify(
+    bucket: Bucket, queue: Queue, *, visibility_s: int, cors_origins: Sequence[str] = ()
+) -> Iterator[Step]:
+    """Compare everything at once, and write nothing: the endpoint, then each resource, in a fixed order.
+
+    Raises Unavailable as soon as a service does not answer, ConfigError when it refuses us.
+    """
+    wait_for_endpoint(bucket, queue, timeout_s=0.0)
+    resources = wanted_resources(bucket, queue, visibility_s=visibility_s, cors_origins=cors_origins)
+    yield from _settled(bucket, resources, verify_only=True)
+
+
+def _settled(bucket: Bucket, resources: Sequence[Resource], *, verify_only: bool) -> Iterator[Step]:
+    endpoint = bucket.client.meta.endpoint_url
+    yield Step("endpoint", Outcome.VERIFIED, f"S3 and SQS answer at {endpoint}.")
+    damaged = False
+    for resource in resources:
+        step = Step(resource.name, *_settle(resource, verify_only=verify_only, damaged=damaged))
+        damaged = damaged or step.outcome is Outcome.FAILED
+        yield step
 
 
 def wait_for_endpoint(
@@ -196,7 +217,8 @@ def _read_back(resources: Sequence[Resource]) -> tuple[Outcome, str]:
     return Outcome.VERIFIED, f"All {len(resources)} resources read back as they were written."
 
 
-def _round_trip(bucket: Bucket, probe: Probe) -> tuple[Outcome, str]:
+def round_trip(bucket: Bucket, probe: Probe) -> tuple[Outcome, str]:
+    """Send one probe object the whole way, and remove it. Raises Unavailable."""
     key = f"{PROBE_PREFIX}{uuid.uuid4()}"
     started = time.monotonic()
     bucket.put(key, b"probe")

@@ -9,7 +9,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from inspector.aws import Bucket, Queue
 from inspector.errors import ConfigError, DatabaseUnavailable
-from inspector.ops.bootstrap import WAIT_S, BootstrapReport, Outcome, Probe, Step, bootstrap
+from inspector.ops.bootstrap import PROBE_S, WAIT_S, BootstrapReport, Outcome, Probe, Step, bootstrap
 from inspector.settings import Settings
 from inspector.store import Database, migrate, sweeps, workers
 from inspector.store.migrate import is_migrated
@@ -40,7 +40,7 @@ def run_bootstrap(
             queue,
             visibility_s=settings.visibility_timeout_s,
             cors_origins=settings.cors_origins,
-            probe=_probe(settings, db, bucket, queue, pause) if probe or not verify_only else None,
+            probe=make_probe(settings, db, bucket, queue, pause=pause) if probe or not verify_only else None,
             verify_only=verify_only,
             on_step=on_step,
             pause=pause,
@@ -74,9 +74,16 @@ def _settle_database(
         raise ConfigError("the database has not the tables of this version: run `inspector bootstrap`")
 
 
-def _probe(
-    settings: Settings, db: Database, bucket: Bucket, queue: Queue, pause: Callable[[float], None]
+def make_probe(
+    settings: Settings,
+    db: Database,
+    bucket: Bucket,
+    queue: Queue,
+    *,
+    pause: Callable[[float], None] = time.sleep,
+    timeout_s: float = PROBE_S,
 ) -> Probe:
+    """A probe that looks into the database, and ingests messages itself in case no worker does."""
     quick = settings.model_copy(update={"poll_wait_s": 1})
     consumer = Consumer(db, queue, Ingest(db, bucket, quick), quick)
 
@@ -87,4 +94,4 @@ def _probe(
     def ingest_once() -> None:
         pause(consumer.run_once())
 
-    return Probe(seen, ingest_once)
+    return Probe(seen, ingest_once, timeout_s)
