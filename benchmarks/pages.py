@@ -22,7 +22,7 @@ from sqlalchemy import text
 from inspector.model import ALGORITHM, MediaInfo, Segment
 from inspector.stack import embedded_postgres
 from inspector.store import Database, migrate
-from inspector.wiring.programs import make_app
+from inspector.wiring.web import make_app
 from tests.services import settings_for_test
 
 REPEATED: Final = 21

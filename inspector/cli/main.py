@@ -29,7 +29,7 @@ _COMMANDS: Final = {
     "scan": "scan",
     "demo": "demo",
     "bootstrap": "services",
-    "serve": "services",
+    "serve": "serve",
     "work": "services",
     "sweep": "services",
     "doctor": "doctor",

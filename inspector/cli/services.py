@@ -1,4 +1,4 @@
-"""The long-running commands, and those that prepare and repair: up, bootstrap, serve, work, sweep."""
+"""The long-running commands, and those that prepare and repair: up, bootstrap, work, sweep."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import click
 import structlog
 
 from inspector import failpoints
-from inspector.api.serve import serve as serve_web
 from inspector.cli.stack import StackInfo, running_stack, say_step, worker_programs
 from inspector.errors import InspectorError, Interrupted
 from inspector.logs import log_start
-from inspector.settings import Settings, load_settings
+from inspector.settings import Settings
 from inspector.stack import join_stack
 from inspector.wiring.bootstrap import run_bootstrap
-from inspector.wiring.programs import make_app, make_sweep, make_worker, serve_metrics
+from inspector.wiring.programs import make_sweep, make_worker, serve_metrics
 from inspector.worker.supervisor import StopFlag, Supervisor, stop_on_signals
 
 log = structlog.get_logger(__name__)
@@ -53,16 +52,6 @@ def bootstrap(settings: Settings, verify_only: bool, probe: bool) -> None:
     report = run_bootstrap(join_stack(settings), verify_only=verify_only, probe=probe, on_step=say_step)
     if not report.ok:
         raise InspectorError("bootstrap is not complete: see the lines marked `failed`")
-
-
-@click.command()
-@click.pass_obj
-def serve(settings: Settings) -> None:
-    """Run the web server: status page, API and metrics. SIGHUP makes it read its settings again."""
-    log_start("serve")
-    serve_web(
-        join_stack(settings), make_app, read_again=lambda: join_stack(load_settings(config=settings.config))
-    )
 
 
 @click.command()
