@@ -22,6 +22,7 @@ from urllib.parse import urlencode, urlsplit
 from flask import Flask, g, redirect, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
+from inspector.api.error_pages import wants_page
 from inspector.api.limits import RateLimit
 from inspector.api.problems import Problem
 from inspector.api.tokens import Role, Tokens
@@ -215,12 +216,6 @@ def _check_role() -> AnyResponse | None:
     if _AUTHORIZATION in request.headers:
         raise unauthorized("This token is not valid, or not any more.")
     raise unauthorized("Send the header `Authorization: Bearer` with a token.")
-
-
-def wants_page() -> bool:
-    """Whether a person waits for this answer, rather than a program or a script."""
-    navigates = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
-    return navigates and "text/html" in request.headers.get("Accept", "")
 
 
 def unauthorized(detail: str) -> Problem:

@@ -16,7 +16,8 @@ from flask import Blueprint, Flask, Response, make_response, redirect, render_te
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.wrappers import Response as AnyResponse
 
-from inspector.api.guard import LOGIN, LOGOUT, SESSION_TOKEN, caller, unauthorized, wants_page
+from inspector.api.error_pages import wants_page
+from inspector.api.guard import LOGIN, LOGOUT, SESSION_TOKEN, caller, unauthorized
 from inspector.api.tokens import Tokens
 from inspector.settings import Settings
 

@@ -1,4 +1,4 @@
-"""Errors as problem+json (RFC 9457): ours, the services' and those of Flask itself.
+"""Errors as problem+json (RFC 9457), and for people as pages: ours, the services' and those of Flask itself.
 
 `type` is stable: programs may compare it. `urn:inspector:problem:` followed by one of: `not-found`,
 `bad-key`, `bad-parameter`, `unauthorized`, `forbidden`, `unknown-host`, `not-local`, `cross-site`,
@@ -17,6 +17,7 @@ import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from inspector.api.error_pages import error_page, is_of_pages, wants_page
 from inspector.errors import (
     BucketUnavailable,
     DatabaseUnavailable,
@@ -130,6 +131,8 @@ def _respond(
     headers: Mapping[str, str],
     more: Mapping[str, Any] | None = None,
 ) -> Response:
+    if wants_page() and is_of_pages():
+        return error_page(status, slug, title, detail, headers)
     body = {
         "type": TYPE_PREFIX + slug,
         "title": title,

@@ -278,3 +278,37 @@ def test_settings_are_shown_without_the_credentials_that_addresses_carry() -> No
     assert said["INSPECTOR_AWS_ENDPOINT_URL"] == "http://ann:***@127.0.0.1:4566"
     assert settings_document(settings)["aws_endpoint_url"] == "http://ann:***@127.0.0.1:4566"
     assert "hunter2" not in str(said)
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "said", "remedy"),
+    [
+        ("/video/nowhere.mp4", 404, "No video has this key", "Search for it in the library."),
+        ("/nowhere", 404, "Not Found", "Search for it in the library."),
+        ("/?limit=x", 400, "limit must be a whole number", "Begin at the library."),
+        ("/compare", 404, "name two by ?a= and ?b=", "Search for it in the library."),
+    ],
+)
+def test_errors_are_pages_for_people_and_problems_for_programs(
+    client: FlaskClient, address: str, status: int, said: str, remedy: str
+) -> None:
+    page = client.get(address, headers={"Accept": "text/html"})
+    assert (page.status_code, page.content_type) == (status, "text/html; charset=utf-8")
+    assert said in page.text
+    assert remedy in page.text
+    assert client.get(address).content_type == "application/problem+json"
+
+
+def test_the_api_answers_a_browser_as_everybody_else(client: FlaskClient) -> None:
+    for address in ("/status/nowhere.mp4", "/api/v1/nowhere"):
+        answer = client.get(address, headers={"Accept": "text/html"})
+        assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+
+
+def test_a_page_that_cannot_be_answered_now_asks_again_by_itself(
+    source: FakeSource, client: FlaskClient
+) -> None:
+    source.down = True
+    page = client.get("/", headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["Refresh"], page.headers["Retry-After"]) == (503, "5", "5")
+    assert "see whether PostgreSQL runs" in page.text
