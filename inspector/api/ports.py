@@ -9,6 +9,7 @@ from inspector.aws.queue import QueueDepths
 from inspector.model import Change, Fingerprint, LoggedChanges, ObjectState, Overview, State, VideoStatus
 from inspector.review.actions import ActionKind, Plan
 from inspector.store.actions import Action, Done
+from inspector.store.attempts import Attempt
 from inspector.store.catalog import Filter
 from inspector.store.shown import Hour
 from inspector.store.thumbnails import Thumbnails
@@ -93,6 +94,9 @@ class PageSource(Protocol):
 
     def fingerprints(self, content_ids: Collection[int]) -> dict[int, Fingerprint]:
         """Of these contents, as far as they can be compared now."""
+
+    def attempts(self, video_id: int) -> list[Attempt]:
+        """The attempts at a video, the oldest first."""
 
     def hours(self) -> list[Hour]:
         """The throughput of the last day, the oldest hour first."""

@@ -10,7 +10,8 @@ from typing import Final
 from sqlalchemy import func, select
 
 from inspector.model import Fingerprint, State, VideoStatus
-from inspector.store import catalog, contents, requeue, throughput, thumbnails
+from inspector.store import attempts, catalog, contents, requeue, throughput, thumbnails
+from inspector.store.attempts import Attempt
 from inspector.store.catalog import Filter, Position, Sort
 from inspector.store.database import Database
 from inspector.store.status import StatusReader
@@ -57,6 +58,11 @@ class PageReader:
         """Of these contents, as far as they are of the present algorithm."""
         with self._db.begin() as tx:
             return {id_: content.fingerprint for id_, content in contents.load(tx, content_ids).items()}
+
+    def attempts(self, video_id: int) -> list[Attempt]:
+        """The attempts at a video, the oldest first."""
+        with self._db.begin() as tx:
+            return attempts.of_video(tx, video_id)
 
     def hours(self) -> list[Hour]:
         """The last day's throughput, hour by hour, the oldest first; the last one is not over yet."""

@@ -371,6 +371,23 @@ class CheckpointRow(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class AttemptRow(Base):
+    """One attempt at a job, and how it ended. A trigger writes it; the last 50 of a video stay."""
+
+    __tablename__ = "attempts"
+
+    token: Mapped[str] = mapped_column(UUID(as_uuid=False), primary_key=True)  # of its lease
+    video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(Integer)
+    worker_id: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    reason: Mapped[str | None]
+
+    __table_args__ = (Index("attempts_video", "video_id", "started_at"),)
+
+
 class ProbeRow(Base):
     __tablename__ = "probes"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,10 +10,13 @@ from typing import Final
 from flask import Response, request
 
 from inspector.api.keys import key_from_path, key_from_query
+from inspector.api.pages import wording
 from inspector.api.pages.behind import Behind, page
 from inspector.api.pages.drawing import Scale, ticks
+from inspector.api.pages.wording import duration
 from inspector.api.problems import Problem
 from inspector.model import DuplicateStatus, State, VideoStatus
+from inspector.store.attempts import Attempt
 
 _PREFIX: Final = "/video/"
 _PICTURED_WITHIN: Final = timedelta(seconds=30)
@@ -59,10 +63,13 @@ class VideoView:
             cuts=ticks(status.scene_cuts, scale),
             lanes=[_lane(each, scale) for each in others[:_MOST_LANES]],
             pictures=pictures.get(status.sha256 or ""),
-            history=history(status),
+            history=history(status, self._attempts(status)),
             changing=not status.state.final or (is_fresh(status) and not pictures),
             playable=status.state not in (State.REMOVED, State.PENDING),
         )
+
+    def _attempts(self, status: VideoStatus) -> list[Attempt]:
+        return [] if status.video_id is None else self._behind.source.attempts(status.video_id)
 
 
 def is_fresh(status: VideoStatus) -> bool:
@@ -73,28 +80,41 @@ def is_fresh(status: VideoStatus) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a video."""
+    """Something that happened to a video. mark: what colours it; detail: who it was, and why."""
 
     at: datetime
-    state: State
+    mark: str
     said: str
+    detail: str = ""
 
 
-def history(status: VideoStatus) -> list[Event]:
-    """What became of a video, the oldest first, as far as its row tells."""
-    ended = {
-        State.DONE: "inspected",
-        State.REJECTED: "rejected",
-        State.FAILED: "given up",
-        State.REMOVED: "the object was gone",
-    }.get(status.state)
+def history(status: VideoStatus, attempts: Sequence[Attempt]) -> list[Event]:
+    """What became of a video, the oldest first."""
     moments = (
         (status.created_at, State.PENDING, "first seen in the bucket"),
-        (status.queued_at, State.QUEUED, "queued"),
-        (status.started_at, State.PROCESSING, f"attempt {status.attempts} began"),
-        (status.finished_at, status.state, ended),
+        (
+            status.queued_at,
+            State.QUEUED,
+            "queued",
+        ),
+        (status.finished_at if status.state is State.REMOVED else None, State.REMOVED, "the object was gone"),
     )
-    return [Event(at, state, said) for at, state, said in moments if at is not None and said is not None]
+    events = [Event(at, state, said) for at, state, said in moments if at is not None]
+    events += [_event(attempt) for attempt in attempts]
+    return sorted(events, key=lambda event: event.at)
+
+
+def _event(attempt: Attempt) -> Event:
+    """An attempt stands where it began."""
+    ended = "is at it" if attempt.outcome is None else wording.OUTCOMES[attempt.outcome]
+    took = duration((attempt.ended_at - attempt.started_at).total_seconds()) if attempt.ended_at else ""
+    details = [f"by {attempt.worker}", f"in {took}" if took else "", attempt.reason or ""]
+    return Event(
+        attempt.started_at,
+        attempt.outcome or State.PROCESSING,
+        f"attempt {attempt.number}: {ended}",
+        ", ".join(detail for detail in details if detail),
+    )
 
 
 def _lane(other: DuplicateStatus, scale: Scale) -> list[Stretch]:

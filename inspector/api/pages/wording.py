@@ -9,6 +9,7 @@ from typing import Final
 from inspector.api.documents import REMEDIES
 from inspector.errors import RejectReason
 from inspector.model import MediaInfo, State, Verdict, VideoStatus
+from inspector.store.attempts import AttemptOutcome
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 
@@ -35,6 +36,18 @@ STATES: Final[dict[State, str]] = {
     State.REJECTED: "is no video we accept",
     State.FAILED: "could not be inspected",
     State.REMOVED: "its object is gone",
+}
+
+#: How an attempt ended.
+OUTCOMES: Final[dict[AttemptOutcome, str]] = {
+    AttemptOutcome.DONE: "inspected",
+    AttemptOutcome.REJECTED: "rejected",
+    AttemptOutcome.FAILED: "failed, and it was the last",
+    AttemptOutcome.RETRIED: "failed, to be tried again",
+    AttemptOutcome.RELEASED: "handed back, for no fault of the video",
+    AttemptOutcome.LOST: "the worker fell silent",
+    AttemptOutcome.SUPERSEDED: "given up, the object was overwritten",
+    AttemptOutcome.REMOVED: "given up, the object was gone",
 }
 
 VERDICTS: Final[dict[Verdict, str]] = {

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from inspector.model import State, Verdict
+from inspector.store.attempts import AttemptOutcome
 from inspector.store.catalog import Sort
 from inspector.store.outbox import DeliveryState, EventKind
 
@@ -97,6 +98,7 @@ class VideoLinks(Said):
     self: str
     cuts: str
     matches: str
+    attempts: str
     status: str
 
 
@@ -135,6 +137,26 @@ class Cuts(Said):
     """The time of the first frame of each new shot, in seconds."""
 
     cuts_s: list[float]
+
+
+class AttemptDocument(Said):
+    """One attempt at a video. ended_at, outcome: null while it lasts.
+
+    outcome: besides `done`, `rejected` and `failed`: `retried` (it failed, another one follows), `released`
+    (handed back for no fault of the video), `lost` (its worker fell silent), `superseded` (the object was
+    overwritten), `removed` (it is gone).
+    """
+
+    number: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: AttemptOutcome | None
+    reason: str | None
+
+
+class Attempts(Said):
+    attempts: list[AttemptDocument]
 
 
 class MatchSegment(Said):

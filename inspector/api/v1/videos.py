@@ -17,7 +17,7 @@ from inspector.api.v1.answers import PREFIX, Cursors, answer, as_view, linked, n
 from inspector.aws import Bucket
 from inspector.aws.bucket import SIGNED_S
 from inspector.model import DuplicateStatus, Segment, State, Verdict, VideoStatus
-from inspector.store import Database, catalog, requeue
+from inspector.store import Database, attempts, catalog, requeue
 from inspector.store.catalog import Filter, Position
 
 TAG: Final = Tag(name="videos", description="What lies in the bucket, and what was found in it.")
@@ -41,6 +41,7 @@ class VideoViews:
         one = "/videos/<int:video_id>"
         api.get(one, tags=tags, responses={200: models.Video})(as_view(self.get_video))
         api.get(f"{one}/cuts", tags=tags, responses={200: models.Cuts})(as_view(self.get_cuts))
+        api.get(f"{one}/attempts", tags=tags, responses={200: models.Attempts})(as_view(self.list_attempts))
         api.get(f"{one}/matches", tags=tags, responses={200: models.MatchPage})(as_view(self.list_matches))
         api.get(f"{one}/source", tags=tags, responses={200: models.Source})(as_view(self.get_source))
         api.post(f"{one}/reinspection", tags=tags, responses={202: models.Requeued})(as_view(self.reinspect))
@@ -71,6 +72,16 @@ class VideoViews:
         """Get the cuts of a video"""
         cuts = self._find(path.video_id).scene_cuts
         return answer(models.Cuts(cuts_s=[round(cut, 6) for cut in cuts]))
+
+    def list_attempts(self, path: models.VideoPath) -> Response:
+        """List the attempts at a video
+
+        The oldest first; the last 50 are known.
+        """
+        self._find(path.video_id)
+        with self._db.begin() as tx:
+            found = attempts.of_video(tx, path.video_id)
+        return answer(models.Attempts(attempts=[models.AttemptDocument.model_validate(a) for a in found]))
 
     def list_matches(self, path: models.VideoPath, query: models.MatchesQuery) -> Response:
         """List the matches of a video
@@ -164,6 +175,7 @@ def video_of(status: VideoStatus) -> models.Video:
             self=address,
             cuts=f"{address}/cuts",
             matches=f"{address}/matches",
+            attempts=f"{address}/attempts",
             status=key_address(status.key),
         ),
     )

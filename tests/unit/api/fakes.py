@@ -22,6 +22,7 @@ from inspector.model import (
     VideoStatus,
     WorkerStatus,
 )
+from inspector.store.attempts import Attempt
 from inspector.store.catalog import Filter
 from inspector.store.shown import Hour
 from inspector.store.thumbnails import Thumbnails
@@ -222,6 +223,7 @@ class FakePages:
     def __init__(self, source: FakeSource) -> None:
         self.pictures: dict[str, Thumbnails] = {}
         self.seen: dict[int, Fingerprint] = {}
+        self.tried: dict[int, list[Attempt]] = {}
         self._source = source
 
     def find(self, wanted: Filter, *, before: int | None, limit: int) -> list[VideoStatus]:
@@ -239,6 +241,9 @@ class FakePages:
 
     def fingerprints(self, content_ids: Collection[int]) -> dict[int, Fingerprint]:
         return {each: self.seen[each] for each in content_ids if each in self.seen}
+
+    def attempts(self, video_id: int) -> list[Attempt]:
+        return self.tried.get(video_id, [])
 
     def hours(self) -> list[Hour]:
         return [Hour(MOMENT, 3, 1, 0)]

@@ -138,6 +138,38 @@ CREATE TRIGGER video_ended AFTER UPDATE OF state ON videos FOR EACH ROW
 """
 
 
+_ATTEMPTS = """
+-- whoever gives a job to a worker, or takes it away, leaves a trace of it
+CREATE FUNCTION record_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    ended text := CASE
+        WHEN NEW.state = 'removed' THEN 'removed'
+        WHEN NEW.queued_at IS DISTINCT FROM OLD.queued_at THEN 'superseded'
+        WHEN NEW.state IN ('processing', 'failed') AND OLD.due_at <= clock_timestamp() THEN 'lost'
+        WHEN NEW.state = 'queued' AND NEW.attempts < OLD.attempts THEN 'released'
+        WHEN NEW.state = 'queued' THEN 'retried'
+        ELSE NEW.state
+    END;
+BEGIN
+    UPDATE attempts SET ended_at = clock_timestamp(), outcome = ended, reason = CASE
+        WHEN ended IN ('rejected', 'failed', 'retried', 'released')
+        THEN nullif(concat_ws(': ', NEW.reason, NEW.error), '') END
+    WHERE token = OLD.lease_token;
+    IF NEW.lease_token IS NOT NULL THEN
+        INSERT INTO attempts (token, video_id, number, worker_id, started_at)
+        VALUES (NEW.lease_token, NEW.id, NEW.attempts, NEW.worker_id, clock_timestamp());
+        DELETE FROM attempts WHERE video_id = NEW.id AND started_at < (
+            SELECT started_at FROM attempts WHERE video_id = NEW.id
+            ORDER BY started_at DESC OFFSET 49 LIMIT 1);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER video_attempted AFTER UPDATE OF lease_token ON videos FOR EACH ROW
+    WHEN (OLD.lease_token IS DISTINCT FROM NEW.lease_token) EXECUTE FUNCTION record_attempt();
+"""
+
+
 def upgrade() -> None:
     op.execute("CREATE SEQUENCE revisions")
     op.create_table(
@@ -357,6 +389,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["video_id"], ["videos.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("video_id", "number"),
     )
+    op.create_table(
+        "attempts",
+        sa.Column("token", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("video_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("worker_id", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["video_id"], ["videos.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("token"),
+    )
+    op.create_index("attempts_video", "attempts", ["video_id", "started_at"], unique=False)
     op.create_index("videos_bucket_name", "videos", ["bucket", "name"], unique=False)
     op.create_index("videos_content", "videos", ["content_id"], unique=False)
     op.create_index(
@@ -404,12 +450,15 @@ def upgrade() -> None:
     )
     op.execute(_REVISIONS)
     op.execute(_OUTBOX)
+    op.execute(_ATTEMPTS)
     _upgrade_arrivals()
 
 
 def downgrade() -> None:
     op.drop_table("watched_files")
     _downgrade_reviews()
+    op.drop_index("attempts_video", table_name="attempts")
+    op.drop_table("attempts")
     op.drop_table("checkpoints")
     op.drop_index(
         "videos_undelivered",
@@ -452,7 +501,7 @@ def downgrade() -> None:
     op.drop_table("changes")
     op.execute(
         "DROP FUNCTION announce_video, announce_content, number_match, forget_checkpoints, log_video, "
-        "log_content, lock_changes, trim_changes, record_outcome"
+        "log_content, lock_changes, trim_changes, record_outcome, record_attempt"
     )
     op.execute("DROP SEQUENCE revisions")
 
