@@ -25,7 +25,8 @@ from tests.chaos.house import LEASE_S, SCRATCH_BYTES, House
 #: The named steps of a worker, in their order (`inspector.failpoints`).
 STEPS: Final = (
     *("received", "looked", "ingested", "claimed", "download", "download-done", "probe", "probe-done"),
-    *("decode", "checkpoint", "checkpoint-done", "decode-done", "fingerprint", "fingerprint-done"),
+    *("essence", "essence-done", "decode", "checkpoint", "checkpoint-done", "decode-done"),
+    *("fingerprint", "fingerprint-done"),
     *("store", "store-done", "search", "search-done", "compare", "compare-done", "swept"),
 )
 QUEUE: Final = "video-events"
