@@ -253,6 +253,7 @@ def test_the_image_says_what_it_is() -> None:
         "title": project["name"],
         "description": project["description"],
         "version": __version__,
+        "revision": "$COMMIT",
         "licenses": project["license"],
     }
 

@@ -27,6 +27,7 @@ class Agent:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
+        self.heard = threading.Event()
         self.answer: tuple[int, dict[str, Any]] = (200, {"protection": {}})
         agent = self
 
@@ -34,6 +35,7 @@ class Agent:
             def do_PUT(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 agent.asked.append((self.path, json.loads(body)))
+                agent.heard.set()
                 status, said = agent.answer
                 self.send_response(status)
                 self.end_headers()
