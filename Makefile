@@ -77,6 +77,11 @@ LEFT_TO_OVERLAYS := CKV_K8S_14,CKV_K8S_21,CKV_K8S_43,CKV2_K8S_6
 	@.checks/bin/python $(PIP) -r $<
 	@touch $@
 
+.PHONY: docs
+docs: .venv/.dev ## Build the site of the documents in build/site; any warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo 'Open build/site/index.html'
+
 .PHONY: fuzz
 fuzz: .venv/.fuzz ## Look for queue messages that the consumer does not survive; FUZZ_S says for how long
 	@$(BIN)/python -m tests.fuzz.messages -max_total_time=$(FUZZ_S) -artifact_prefix=build/
