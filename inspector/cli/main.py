@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "up": "services",
     "put": "put",
     "watch": "watch",
+    "record": "record",
     "status": "status",
     "review": "review",
     "scan": "scan",

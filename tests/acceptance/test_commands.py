@@ -23,6 +23,7 @@ COMMANDS = (
     "up",
     "put",
     "watch",
+    "record",
     "status",
     "scan",
     "demo",

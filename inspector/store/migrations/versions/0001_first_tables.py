@@ -455,7 +455,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("watched_files")
+    _downgrade_arrivals()
     _downgrade_reviews()
     op.drop_index("attempts_video", table_name="attempts")
     op.drop_table("attempts")
@@ -676,6 +676,67 @@ def _upgrade_arrivals() -> None:
         sa.Column("uploaded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("bucket", "key"),
     )
+    now = sa.text("now()")
+    op.create_table(
+        "recordings",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("boot", sa.Text(), nullable=False),
+        sa.Column("process_started", sa.BigInteger(), nullable=False),
+        sa.Column("spool", sa.Text(), nullable=False),
+        sa.Column("heartbeat_at", sa.DateTime(timezone=True), server_default=now, nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), server_default=now, nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("duration_s", sa.Double(), server_default="0", nullable=False),
+        sa.Column("restarts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("joined_key", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "recordings_running", "recordings", ["heartbeat_at"], postgresql_where=sa.text("state = 'running'")
+    )
+    op.create_index("recordings_channel", "recordings", ["bucket", "channel", "id"])
+    op.create_index(
+        "recordings_joined",
+        "recordings",
+        ["bucket", "joined_key"],
+        postgresql_where=sa.text("joined_key IS NOT NULL"),
+    )
+    op.create_table(
+        "recording_segments",
+        sa.Column("recording_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("start_s", sa.Double(), nullable=False),
+        sa.Column("end_s", sa.Double(), nullable=False),
+        sa.Column("frames", sa.Integer(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("uploaded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["recording_id"], ["recordings.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("recording_id", "number"),
+    )
+    op.create_index("recording_segments_key", "recording_segments", ["key"])
+    op.create_table(
+        "recording_gaps",
+        sa.Column("recording_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("start_s", sa.Double(), nullable=False),
+        sa.Column("end_s", sa.Double(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["recording_id"], ["recordings.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("recording_id", "number"),
+    )
+
+
+def _downgrade_arrivals() -> None:
+    for table in ("recording_gaps", "recording_segments", "recordings", "watched_files"):
+        op.drop_table(table)
 
 
 def _downgrade_reviews() -> None:
