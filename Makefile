@@ -30,7 +30,7 @@ demo: .venv/.embedded ffmpeg ## Start the stack, upload four short videos, show 
 # ---------------------------------------------------------------- develop
 
 .PHONY: test
-test: .venv/.dev .localstack ffmpeg chromium bubblewrap strace ## Run all tests, with real services; PYTEST_ARGS are handed on
+test: .venv/.dev .localstack ffmpeg chromium bubblewrap strace promtool ## Run all tests, with real services; PYTEST_ARGS are handed on
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 SEED ?=
@@ -185,3 +185,7 @@ bubblewrap:
 .PHONY: strace
 strace:
 	@./infra/install-package strace strace
+
+.PHONY: promtool
+promtool:
+	@./infra/install-promtool

@@ -22,12 +22,18 @@ BUILD.info(
 EVENTS: Final = Counter(
     "inspector_events_total", "Object events looked at, by what came of them.", ["outcome"]
 )
+QUEUE_LAG_SECONDS: Final = Histogram(
+    "inspector_queue_lag_seconds",
+    "Time between the sending of a message and its first receive.",
+    buckets=(0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000),
+)
 MESSAGES_MALFORMED: Final = Counter(
     "inspector_messages_malformed_total", "Messages that were dead-lettered unread."
 )
 JOBS_FINISHED: Final = Counter(
     "inspector_jobs_finished_total", "Attempts that ended, by their outcome.", ["outcome"]
 )
+LEASES_EXTENDED: Final = Counter("inspector_lease_extensions_total", "Leases renewed by a heartbeat.")
 LEASES_LOST: Final = Counter("inspector_leases_lost_total", "Jobs dropped because another worker owns them.")
 STEP_SECONDS: Final = Histogram(
     "inspector_step_duration_seconds",
@@ -45,8 +51,9 @@ DELIVERIES: Final = Counter(
     "Attempts to tell the world outside, by the kind of target and what came of them.",
     ["target", "outcome"],
 )
-RESTARTS: Final = Counter(
-    "inspector_restarts_total", "Child processes restarted by the supervisor.", ["child"]
+SCRATCH_FREE_BYTES: Final = Gauge("inspector_scratch_free_bytes", "Free space where downloads go.")
+SCRATCH_RESERVE_BYTES: Final = Gauge(
+    "inspector_scratch_reserve_bytes", "Space that downloads must leave free there."
 )
 
 # the web

@@ -128,12 +128,16 @@ class ObjectEvent:
 
 @dataclass(frozen=True, slots=True)
 class QueueMessage:
-    """A message as received: the receipt handle deletes this receive of it, and no other."""
+    """A message as received: the receipt handle deletes this receive of it, and no other.
+
+    lag_s: how long after it was sent it was received for the first time, if the queue says so.
+    """
 
     message_id: str
     receipt_handle: str
     body: str
     receive_count: int = 1
+    lag_s: float | None = None
 
 
 # ---------------------------------------------------------------- looking at a video
@@ -536,13 +540,18 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How the inspector is doing as a whole. sweep_blocked: why removals wait for a confirmation."""
+    """How the inspector is doing as a whole.
+
+    sweep_blocked: why removals wait for a confirmation.  monitor_age_s: since a monitor's last round; None if
+    none was ever run.
+    """
 
     jobs: dict[State, int]
     oldest_queued_s: float | None
     workers: tuple[WorkerStatus, ...]
     sweep_age_s: float | None
     sweep_blocked: str | None
+    monitor_age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

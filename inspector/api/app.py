@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from flask import Flask, Response, g, request
@@ -22,13 +23,17 @@ from inspector.api.pages import Behind, make_pages
 from inspector.api.ports import ChangesFactory, MediaSource, PageSource, QueueSource, StatusSource
 from inspector.api.problems import handle_errors
 from inspector.api.quick import Quick
+from inspector.api.recently import DEPTHS_AGE_S, Patience, Recently
 from inspector.api.reporter import Reporter
+from inspector.api.scrape import Beside
 from inspector.api.status import StatusViews
 from inspector.api.stream import Streams
 from inspector.api.tokens import Tokens
 from inspector.api.v1 import Adapters, add_api, make_openapi
+from inspector.errors import DatabaseUnavailable
 from inspector.metrics import HTTP_SECONDS
 from inspector.settings import Settings
+from inspector.store import Database, vitals
 
 _EXTENSION: Final = "inspector"
 
@@ -65,12 +70,14 @@ def create_app(
     page_source: PageSource | None = None,
     queue: QueueSource | None = None,
     crash_looping: Callable[[], Sequence[str]] = tuple,
+    restarts: Callable[[], Mapping[str, int]] = dict,
 ) -> Flask:
     """The web application over one database and one bucket. `background(app)` is still to be started.
 
     adapters: what `/api/v1` and the review work with; without them only the plain routes are there.
     page_source: what the pages show; without it there are none.  queue: whose depths they show.
-    crash_looping: names the processes beside us that die again and again.
+    crash_looping: names the processes beside us that die again and again.  restarts: how often each was
+    started again.
     Without its feeder it answers rightly too, only slower: every read asks the database.
     """
     board = StatusBoard(source)
@@ -85,6 +92,13 @@ def create_app(
     )
     glance = Glance(source, settings.bucket, silent_s=settings.worker_silent_s)
 
+    beside = Beside(
+        depths=Patience(Recently(adapters.queue.depths, DEPTHS_AGE_S).get).get if adapters else lambda: None,
+        index=partial(_index_size, adapters.db) if adapters else lambda: None,
+        restarts=restarts,
+        sweep_interval_s=settings.sweep_interval_s,
+    )
+
     app = make_openapi(__name__)
     app.extensions[_EXTENSION] = Background(
         feeder, streams, Quick(finder), Reporter(glance, settings.report_s)
@@ -97,7 +111,7 @@ def create_app(
     keep_sessions(app, settings)
     app.before_request(feeder.ensure)
     app.register_blueprint(StatusViews(board, finder, streams, settings.bucket).blueprint())
-    app.register_blueprint(HealthViews(glance, feeder, crash_looping).blueprint())
+    app.register_blueprint(HealthViews(glance, feeder, crash_looping, beside).blueprint())
     app.register_blueprint(LoginViews(tokens).blueprint())
     if page_source is not None:
         uploads = adapters is not None and settings.uploads
@@ -113,6 +127,14 @@ def background(app: Flask) -> Background:
     """What `create_app` left to be started and stopped."""
     started: Background = app.extensions[_EXTENSION]
     return started
+
+
+def _index_size(db: Database) -> vitals.IndexSize | None:
+    try:
+        with db.begin() as tx:
+            return vitals.read_index(tx)
+    except DatabaseUnavailable:
+        return None
 
 
 def _measure(app: Flask) -> None:

@@ -21,7 +21,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from inspector.api.feeder import Feeder
 from inspector.api.glance import Glance
 from inspector.api.guard import caller
-from inspector.api.scrape import build_registry
+from inspector.api.scrape import Beside, build_registry
 from inspector.build import DISTRIBUTION, this_build
 from inspector.errors import DatabaseUnavailable, told
 from inspector.model import ALGORITHM, Overview
@@ -42,11 +42,13 @@ class Check:
 class HealthViews:
     """The views for machines that watch machines."""
 
-    def __init__(self, glance: Glance, feeder: Feeder, crash_looping: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, glance: Glance, feeder: Feeder, crash_looping: Callable[[], Sequence[str]], beside: Beside
+    ) -> None:
         self._glance = glance
         self._feeder = feeder
         self._crash_looping = crash_looping
-        self._registry = build_registry(glance, feeder)
+        self._registry = build_registry(glance, feeder, beside)
 
     def blueprint(self) -> Blueprint:
         views = Blueprint("health", __name__)

@@ -1,21 +1,37 @@
-"""The web's metrics: its own, and gauges derived from PostgreSQL at the moment of the scrape."""
+"""The web's metrics: its own, and gauges derived from PostgreSQL and SQS at the moment of the scrape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from inspector import metrics
 from inspector.api.feeder import Feeder
 from inspector.api.glance import Glance
+from inspector.aws.queue import QueueDepths
 from inspector.errors import DatabaseUnavailable
 from inspector.model import Overview, State
+from inspector.store.vitals import IndexSize
 
 
-def build_registry(glance: Glance, feeder: Feeder) -> CollectorRegistry:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is told beside the overview; None where it cannot be told now.
+
+    restarts: how often each process beside us was started again.
+    """
+
+    depths: Callable[[], QueueDepths | None] = lambda: None
+    index: Callable[[], IndexSize | None] = lambda: None
+    restarts: Callable[[], Mapping[str, int]] = dict
+    sweep_interval_s: float = 0.0
+
+
+def build_registry(glance: Glance, feeder: Feeder, beside: Beside) -> CollectorRegistry:
     """What one web process tells Prometheus.
 
     A registry of its own: the workers' gauges of the default one would say 0 here, and be believed.
@@ -25,22 +41,25 @@ def build_registry(glance: Glance, feeder: Feeder) -> CollectorRegistry:
         own(registry=registry)
     for metric in metrics.WEB:
         registry.register(metric)
-    registry.register(Derived(glance, feeder))
+    registry.register(Derived(glance, feeder, beside))
     return registry
 
 
 class Derived(Collector):
-    """Gauges that are read off the database and the board when somebody asks."""
+    """Gauges that are read off the database, the queues and the board when somebody asks."""
 
-    def __init__(self, glance: Glance, feeder: Feeder) -> None:
+    def __init__(self, glance: Glance, feeder: Feeder, beside: Beside) -> None:
         self._glance = glance
         self._feeder = feeder
+        self._beside = beside
 
     def describe(self) -> list[Metric]:
         """Nothing is asked of the database for a registration."""
         return []
 
     def collect(self) -> Iterator[Metric]:
+        yield from _restarts(self._beside.restarts())
+        yield from _depths(self._beside.depths())
         live = self._feeder.state.live
         yield _gauge("inspector_feeder_live", "1 while the status board hears changes.", live)
         try:
@@ -50,6 +69,7 @@ class Derived(Collector):
             return
         yield _gauge("inspector_database_up", "1 while PostgreSQL answers.", 1)
         yield from self._of(overview)
+        yield from _index(self._beside.index())
 
     def _of(self, overview: Overview) -> Iterator[Metric]:
         alive = self._glance.alive(overview)
@@ -76,9 +96,14 @@ class Derived(Collector):
             "1 while a sweep waits for --confirm-removals.",
             overview.sweep_blocked is not None,
         )
+        help_text = "How often a sweep is due."
+        yield _gauge("inspector_sweep_interval_seconds", help_text, self._beside.sweep_interval_s)
         if overview.sweep_age_s is not None:
             help_text = "Time since the last sweep ended."
             yield _gauge("inspector_sweep_age_seconds", help_text, overview.sweep_age_s)
+        if overview.monitor_age_s is not None:
+            help_text = "Time since a monitor last looked."
+            yield _gauge("inspector_monitor_age_seconds", help_text, overview.monitor_age_s)
 
 
 def _jobs(overview: Overview) -> Metric:
@@ -97,6 +122,37 @@ def _heartbeats(overview: Overview) -> Metric:
     for worker in overview.workers:
         family.add_metric([worker.worker_id], worker.heartbeat_age_s)
     return family
+
+
+def _restarts(restarts: Mapping[str, int]) -> Iterator[Metric]:
+    family = CounterMetricFamily(
+        "inspector_restarts", "Processes that `inspector up` started again.", labels=["child"]
+    )
+    for child, count in restarts.items():
+        family.add_metric([child], count)
+    yield family
+
+
+def _depths(depths: QueueDepths | None) -> Iterator[Metric]:
+    """Nothing, not 0, while SQS does not answer."""
+    if depths is None:
+        return
+    family = GaugeMetricFamily(
+        "inspector_queue_messages", "About how many messages there are.", labels=["state"]
+    )
+    family.add_metric(["waiting"], depths.visible)
+    family.add_metric(["in_flight"], depths.in_flight)
+    family.add_metric(["dead_letters"], depths.dead)
+    yield family
+
+
+def _index(found: IndexSize | None) -> Iterator[Metric]:
+    if found is None:
+        return
+    yield _gauge("inspector_index_contents", "Contents known, about.", found.contents)
+    yield _gauge("inspector_index_landmarks", "Landmarks in the index, about.", found.landmarks)
+    yield _gauge("inspector_index_bytes", "Size of the index of landmarks.", found.landmark_bytes)
+    yield _gauge("inspector_database_bytes", "Size of the whole database.", found.database_bytes)
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 BATCH: Final = 10  # entries SQS takes in one call
 MAX_MESSAGE_BYTES: Final = 256 * 1024  # body and attributes; AWS takes 1 MiB since 2025, emulators do not
 MAX_REASON_CHARS: Final = 1000
+_MOMENTS: Final = ("SentTimestamp", "ApproximateFirstReceiveTimestamp")  # both by the clock of SQS, in ms
 _RESERVED_BYTES: Final = 16 * 1024  # of a message, for its attributes
 
 # What is said of a receipt that has expired; LocalStack calls some of them a fault of the server.
@@ -60,17 +61,9 @@ class Queue:
             MaxNumberOfMessages=limit,
             WaitTimeSeconds=wait_s,
             VisibilityTimeout=visibility_s,
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", *_MOMENTS],
         )
-        return [
-            QueueMessage(
-                message_id=message["MessageId"],
-                receipt_handle=message["ReceiptHandle"],
-                body=message["Body"],
-                receive_count=int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
-            )
-            for message in answer.get("Messages", ())
-        ]
+        return [_message(message) for message in answer.get("Messages", ())]
 
     def delete(self, messages: Sequence[QueueMessage]) -> None:
         """Delete messages for good. One whose receipt has expired is left: it comes again, which is safe."""
@@ -153,6 +146,18 @@ class Queue:
                 self._urls.pop(queue, None)
                 raise QueueUnavailable(f"queue {queue} does not exist: run `inspector bootstrap`") from exc
             raise
+
+
+def _message(received: Any) -> QueueMessage:
+    attributes = received.get("Attributes", {})
+    sent_ms, first_ms = (attributes.get(name) for name in _MOMENTS)
+    return QueueMessage(
+        message_id=received["MessageId"],
+        receipt_handle=received["ReceiptHandle"],
+        body=received["Body"],
+        receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+        lag_s=max(0.0, (int(first_ms) - int(sent_ms)) / 1000) if sent_ms and first_ms else None,
+    )
 
 
 def is_missing_queue(exc: ClientError) -> bool:

@@ -55,7 +55,7 @@ class StackInfo:
     supervisor: Supervisor
     owns_s3: bool
     s3_restarts: int = 0
-    crash_looping: tuple[str, ...] = ()
+    told: tuple[list[str], dict[str, int]] = ([], {})
 
     @property
     def web_url(self) -> str:
@@ -77,19 +77,23 @@ class StackInfo:
     def run_once(self) -> None:
         """Start again what has died; an emulator that was killed has forgotten its queues."""
         self.supervisor.run_once()
-        self._tell_crash_loops()
+        self._tell_of_children()
         restarts = sum(c.restarts for c in self.supervisor.states() if c.name == _S3)
         if restarts != self.s3_restarts and self.supervisor.alive(_S3):
             wait_for_ministack(self.settings)
             _bootstrap(self.settings, self.supervisor.stop)
             self.s3_restarts = restarts
 
-    def _tell_crash_loops(self) -> None:
-        """Let the web know; it is not ready while children die again and again."""
-        looping = tuple(child.name for child in self.supervisor.states() if child.crash_looping)
-        if looping != self.crash_looping:
-            announce_stack(self.settings, looping)
-            self.crash_looping = looping
+    def _tell_of_children(self) -> None:
+        """Let the web know; it is not ready while children die again and again, and it counts restarts."""
+        children = self.supervisor.states()
+        told = (
+            [child.name for child in children if child.crash_looping],
+            {c.name: c.restarts for c in children},
+        )
+        if told != self.told:
+            announce_stack(self.settings, *told)
+            self.told = told
 
     def run(self) -> None:
         """Look after the stack until it is asked to stop."""

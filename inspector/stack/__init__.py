@@ -1,7 +1,7 @@
 """One machine without Docker: S3 and SQS by MiniStack, PostgreSQL from a wheel, and a look before."""
 
 from inspector.stack.ministack import LONGEST_POLL_S, ministack_program, ministack_url, wait_for_ministack
-from inspector.stack.note import announce_stack, crash_looping, join_stack
+from inspector.stack.note import announce_stack, crash_looping, join_stack, restarts
 from inspector.stack.postgres import (
     check_postgres,
     embedded_postgres,
@@ -26,5 +26,6 @@ __all__ = [
     "only_stack",
     "postgres_program",
     "preflight",
+    "restarts",
     "wait_for_ministack",
 ]

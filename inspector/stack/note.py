@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from inspector.settings import Settings, load_settings
 
+NOTHING: Final[Mapping[str, int]] = {}
 _NAME: Final = "running.json"  # in the data folder
 
 
-def announce_stack(settings: Settings, crash_looping: Sequence[str] = ()) -> Path:
-    """Note where the running stack is reached, and which of its children die again and again."""
+def announce_stack(
+    settings: Settings, crash_looping: Sequence[str] = (), restarts: Mapping[str, int] = NOTHING
+) -> Path:
+    """Note where the running stack is reached, which of its children die again and again, and how often each
+    was started again.
+    """
     note = settings.data_dir / _NAME
     fresh = note.with_suffix(".new")
     fresh.touch(mode=0o600)
-    said = {"pid": os.getpid(), "environment": settings.as_environment(), "crash_looping": [*crash_looping]}
+    said = {
+        "pid": os.getpid(),
+        "environment": settings.as_environment(),
+        "crash_looping": [*crash_looping],
+        "restarts": {**restarts},
+    }
     fresh.write_text(json.dumps(said))
     fresh.replace(note)
     return note
@@ -30,6 +40,15 @@ def crash_looping(settings: Settings) -> list[str]:
         return [str(name) for name in _read(settings)["crash_looping"]]
     except (OSError, ValueError, KeyError):
         return []
+
+
+def restarts(settings: Settings) -> dict[str, int]:
+    """How often each child of the running stack was started again; empty if no stack says so."""
+    try:
+        said = json.loads((settings.data_dir / _NAME).read_text())["restarts"]
+        return {str(name): int(count) for name, count in said.items()}
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def join_stack(settings: Settings) -> Settings:

@@ -25,6 +25,7 @@ from inspector.model import (
     WorkerStatus,
     identical_match,
 )
+from inspector.store import monitors
 from inspector.store.contents import media_of
 from inspector.store.database import Database
 from inspector.store.decisions import Ids, decided_about, pair_of
@@ -105,7 +106,8 @@ class StatusReader:
             sweep = tx.execute(
                 select(_age(SweepRow.finished_at), SweepRow.blocked).where(SweepRow.bucket == bucket)
             ).first()
-            return Overview(jobs, oldest, _workers(tx), *(tuple(sweep) if sweep else (None, None)))
+            age_s, blocked = tuple(sweep) if sweep else (None, None)
+            return Overview(jobs, oldest, _workers(tx), age_s, blocked, monitors.age_s(tx, bucket))
 
     def ping(self) -> None:
         """Raises DatabaseUnavailable if the database does not answer."""

@@ -14,6 +14,7 @@ probes        probe objects that ingest has seen
 workers       heartbeats
 changes       the log of what has visibly changed, in the order of the commits
 sweeps        how far the comparison of bucket and database is
+monitors      who watches, and when they last looked; recoveries: what they did
 idempotency   answers to requests that may be sent again
 uploads       uploads in parts that are not ended
 recordings    stretches of channels, with recording_segments (videos with stream offsets) and recording_gaps
@@ -435,6 +436,35 @@ class SweepRow(Base):
     blocked: Mapped[str | None]  # why removals wait for a confirmation
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class MonitorRow(Base):
+    """A monitor: one a bucket and host. since: its rounds have followed each other from then on."""
+
+    __tablename__ = "monitors"
+
+    bucket: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(primary_key=True)
+    every_s: Mapped[float]
+    result: Mapped[str]
+    since: Mapped[datetime]
+    at: Mapped[datetime]
+
+
+class RecoveryRow(Base):
+    """Something that a monitor did by itself."""
+
+    __tablename__ = "recoveries"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    bucket: Mapped[str]
+    host: Mapped[str]
+    kind: Mapped[str]
+    subject: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+    __table_args__ = (Index("recoveries_at", "at"),)
 
 
 class IdempotencyRow(Base):

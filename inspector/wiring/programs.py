@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import structlog
 from prometheus_client import start_http_server
 
+from inspector.metrics import SCRATCH_FREE_BYTES, SCRATCH_RESERVE_BYTES
 from inspector.settings import Settings
 from inspector.store import Database
 from inspector.store.status import StatusReader
@@ -15,6 +17,7 @@ from inspector.wiring.targets import make_targets
 from inspector.worker.ingest import Ingest
 from inspector.worker.memory import give_back_large_blocks
 from inspector.worker.outbox import Outbox
+from inspector.worker.scratch import free_bytes
 from inspector.worker.sweep import Sweep
 from inspector.worker.worker import Worker
 
@@ -48,6 +51,8 @@ def make_sweep(settings: Settings) -> Sweep:
 
 def serve_metrics(settings: Settings, index: int) -> None:
     """Serve this worker's metrics on a port of its own; a port in use costs no more than the metrics."""
+    SCRATCH_RESERVE_BYTES.set(settings.scratch_reserve_bytes)
+    SCRATCH_FREE_BYTES.set_function(partial(free_bytes, settings.scratch))
     if settings.worker_metrics_port == 0:
         return
     port = settings.worker_metrics_port + index

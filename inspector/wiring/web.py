@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from flask import Flask
@@ -11,7 +12,7 @@ from inspector.api.v1 import Adapters
 from inspector.aws import Bucket, Queue, make_s3, make_signer, make_sqs
 from inspector.ops.actions import Actions
 from inspector.settings import Settings
-from inspector.stack import crash_looping
+from inspector.stack import crash_looping, restarts
 from inspector.store.listen import ChangeListener
 from inspector.store.shown import PageReader
 from inspector.store.status import StatusReader
@@ -43,5 +44,6 @@ def make_app(settings: Settings) -> Flask:
         ),
         page_source=PageReader(db, statuses, settings.bucket),
         queue=queue,
-        crash_looping=lambda: crash_looping(settings),
+        crash_looping=partial(crash_looping, settings),
+        restarts=partial(restarts, settings),
     )

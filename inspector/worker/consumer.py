@@ -12,7 +12,7 @@ from inspector.aws.breaker import Breaker, BreakerState
 from inspector.aws.queue import Queue
 from inspector.errors import MalformedEvent, ObjectForbidden, QueueUnavailable, Unavailable
 from inspector.events import parse_message
-from inspector.metrics import BREAKER_OPEN, MESSAGES_MALFORMED
+from inspector.metrics import BREAKER_OPEN, MESSAGES_MALFORMED, QUEUE_LAG_SECONDS
 from inspector.model import ObjectEvent, QueueMessage
 from inspector.settings import Settings
 from inspector.store import Database
@@ -45,6 +45,7 @@ class Consumer:
                 wait_s=self._settings.poll_wait_s, visibility_s=self._settings.visibility_timeout_s
             )
             self._succeeded()
+            _observe_lag(messages)
             failpoints.reach("received")
             self.handle(messages)
         except QueueUnavailable as exc:
@@ -119,6 +120,13 @@ class Consumer:
         is_open = self.breaker.state is BreakerState.OPEN
         BREAKER_OPEN.set(is_open)
         log.warning("queue_unavailable", error=str(exc), breaker=self.breaker.state)
+
+
+def _observe_lag(messages: list[QueueMessage]) -> None:
+    """Each message counts once, when it is received for the first time."""
+    for message in messages:
+        if message.lag_s is not None and message.receive_count == 1:
+            QUEUE_LAG_SECONDS.observe(message.lag_s)
 
 
 def _single_events(messages: list[QueueMessage], bucket: str) -> list[tuple[QueueMessage, ObjectEvent]]:

@@ -14,6 +14,7 @@ import structlog
 
 from inspector import failpoints
 from inspector.errors import DatabaseUnavailable, LeaseLost
+from inspector.metrics import LEASES_EXTENDED
 from inspector.model import Lease
 from inspector.settings import Settings
 from inspector.store import Database, jobs, workers
@@ -112,6 +113,7 @@ class Heartbeat:
         except LeaseLost:
             self._give_up(lease)
             return
+        LEASES_EXTENDED.inc()
         with self._lock:
             if self._lease is lease:
                 self._good_until = asked_at + self._settings.lease_s

@@ -56,6 +56,11 @@ def scratch_folder(root: Path, *, needed_bytes: int) -> Iterator[Path]:
         os.close(lock)
 
 
+def free_bytes(root: Path) -> float:
+    """Free space of the disk where the folder is, or will be made."""
+    return shutil.disk_usage(next(each for each in (root, *root.parents) if each.exists())).free
+
+
 def remove_orphans(root: Path) -> int:
     """Remove the folders of workers that are dead. Returns how many; what cannot be removed stays."""
     removed = 0

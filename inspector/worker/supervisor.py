@@ -24,7 +24,6 @@ from typing import Any, BinaryIO, Final
 
 import structlog
 
-from inspector.metrics import RESTARTS
 from inspector.model import Program
 from inspector.signals import StopFlag, stop_on_signals
 
@@ -154,7 +153,6 @@ class _Child:
             self._bury(self._process)
         elif self._clock() >= self._start_at:
             self._restarts += 1
-            RESTARTS.labels(self.program.name).inc()
             self.start()
 
     def runs(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -16,6 +14,7 @@ from inspector.api.documents import error_document
 from inspector.api.glance import Glance
 from inspector.api.ports import StatusSource
 from inspector.api.problems import Problem
+from inspector.api.recently import DEPTHS_AGE_S, Recently
 from inspector.api.v1 import models
 from inspector.api.v1.answers import answer, as_view
 from inspector.aws.queue import QueueDepths
@@ -26,7 +25,6 @@ from inspector.settings import Settings
 from inspector.store import Database, requeue, throughput
 
 TAG: Final = Tag(name="system", description="How the inspector itself is doing.")
-DEPTHS_AGE_S: Final = 5.0  # however many people look, SQS is asked once in this time
 RECENT_ERRORS: Final = 20
 
 log = structlog.get_logger(__name__)
@@ -122,31 +120,6 @@ class SystemViews:
             log.warning("queue_not_asked", problem=str(exc))
             return models.QueueState(error=told(exc))
         return models.QueueState(waiting=depths.visible, in_flight=depths.in_flight, dead=depths.dead)
-
-
-class Recently:
-    """Asks at most every `max_age_s`, one caller at a time; remembers a failure just as long. Thread-safe."""
-
-    def __init__(self, ask: Callable[[], QueueDepths], max_age_s: float) -> None:
-        self._ask = ask
-        self._max_age_s = max_age_s
-        self._lock = threading.Lock()
-        self._asked_at = float("-inf")
-        self._found: QueueDepths | QueueUnavailable = QueueUnavailable("not asked yet")
-
-    def get(self) -> QueueDepths:
-        """Raises QueueUnavailable."""
-        with self._lock:
-            if time.monotonic() - self._asked_at > self._max_age_s:
-                try:
-                    self._found = self._ask()
-                except QueueUnavailable as exc:
-                    self._found = exc
-                self._asked_at = time.monotonic()
-            found = self._found
-        if isinstance(found, QueueUnavailable):
-            raise QueueUnavailable(str(found))
-        return found
 
 
 def _worker(worker: WorkerStatus, alive: bool) -> models.WorkerState:

@@ -293,6 +293,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("bucket"),
     )
     op.create_table(
+        "monitors",
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("every_s", sa.Double(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("bucket", "host"),
+    )
+    op.create_table(
+        "recoveries",
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column(
+            "at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("recoveries_at", "recoveries", ["at"])
+    op.create_table(
         "thumbnails",
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
         sa.Column("times_s", sa.ARRAY(sa.Double()), nullable=False),
@@ -481,6 +505,9 @@ def downgrade() -> None:
     op.drop_table("workers")
     op.drop_index("thumbnails_made", table_name="thumbnails")
     op.drop_table("thumbnails")
+    op.drop_index("recoveries_at", table_name="recoveries")
+    op.drop_table("recoveries")
+    op.drop_table("monitors")
     op.drop_table("sweeps")
     op.drop_table("deliveries")
     op.drop_table("outbox")
