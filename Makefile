@@ -63,7 +63,7 @@ check-infra: .checks/.installed ## Look for faults in the templates, the manifes
 	@.checks/bin/checkov --skip-download --compact --quiet -d infra/aws --framework cloudformation
 	@.checks/bin/checkov --skip-download --compact --quiet -d infra/kubernetes/base --framework kubernetes \
 	  --skip-check $(LEFT_TO_OVERLAYS),CKV_K8S_9,CKV_K8S_11,CKV_K8S_35
-	@.checks/bin/hadolint infra/Dockerfile
+	@.checks/bin/hadolint --failure-threshold warning infra/Dockerfile
 
 # An overlay names image, digest and namespace, and Kustomize adds the label that the policies of the network go by.
 # Left out besides: readiness of workers, whom nobody asks for anything; CPU limits, which keep cores idle; and secrets

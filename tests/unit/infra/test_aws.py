@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -83,6 +84,37 @@ def test_the_templates_pass_cfn_lint() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def found_in(value: Any, key: str) -> Iterator[Any]:
+    """What stands under a key, however deep."""
+    if isinstance(value, dict):
+        yield from ([value[key]] if key in value else [])
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for child in children:
+        yield from found_in(child, key)
+
+
+def test_what_one_stack_imports_another_exports() -> None:
+    imported = {each["Fn::Sub"] for each in found_in(template("services"), "Fn::ImportValue")}
+    exported = {
+        output["Export"]["Name"]["Fn::Sub"].replace("AWS::StackName", f"{stack.capitalize()}Stack")
+        for stack in ("access", "database")
+        for output in template(stack)["Outputs"].values()
+    }
+    assert imported == exported
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_commands_of_the_guide_give_every_parameter_that_has_no_default(stack: str) -> None:
+    guide = (ROOT / "docs" / "deploy-aws.md").read_text().replace("\\\n", " ")
+    (arguments,) = re.findall(rf"^deploy {stack} (.*)$", guide, re.MULTILINE)
+    given = {argument.partition("=")[0] for argument in arguments.split()}
+    parameters = template(stack)["Parameters"]
+    assert {name for name, each in parameters.items() if "Default" not in each} == given
+    spoken_of = set(re.findall(r"\$\(output (\w+) (\w+)\)", guide))
+    assert all(name in template(of)["Outputs"] for of, name in spoken_of)
+    assert len(spoken_of) >= 4
 
 
 # ---------------------------------------------------------------- storage
