@@ -13,13 +13,19 @@ from typing import Final
 import click
 import structlog
 from pydantic import SecretStr
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_fixed,
+    wait_random_exponential,
+)
 
 from inspector.cli.client import StatusClient
 from inspector.errors import InspectorError, Interrupted, Unavailable
 from inspector.logs import log_start
 from inspector.model import Program
-from inspector.ops.bootstrap import Outcome, Step
+from inspector.ops.bootstrap import WAIT_S, Outcome, Step
 from inspector.settings import Settings
 from inspector.stack import (
     LONGEST_POLL_S,
@@ -182,8 +188,19 @@ def _start_s3(settings: Settings, supervisor: Supervisor) -> Settings:
 
 
 def _bootstrap(settings: Settings, stop: StopFlag) -> None:
-    """Make everything ready. Raises InspectorError if anything is not as it should be afterwards."""
-    report = run_bootstrap(settings, pause=partial(_pause, stop))
+    """Make everything ready, from the start again if a service stumbles meanwhile.
+
+    Raises InspectorError if anything is not as it should be afterwards.
+    """
+    pause = partial(_pause, stop)
+    patiently = Retrying(
+        retry=retry_if_exception_type(Unavailable),
+        wait=wait_random_exponential(multiplier=0.1, max=3),
+        stop=stop_after_delay(WAIT_S),
+        sleep=pause,
+        reraise=True,
+    )
+    report = patiently(run_bootstrap, settings, pause=pause)
     if not report.ok:
         raise InspectorError(" ".join(s.sentence for s in report.steps if s.outcome is Outcome.FAILED))
 

@@ -30,6 +30,8 @@ STEPS: Final = (
     *("store", "store-done", "search", "search-done", "compare", "compare-done", "swept"),
 )
 QUEUE: Final = "video-events"
+#: Faults that wait at a time: with one at every step nobody would get any further.
+MOST_LAID: Final = 5
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Battlefield:
 
     def lay(self, place: Path, name: str, fault: str) -> bool:
         """Lay a fault for the first who comes by; it has not struck yet."""
-        if place not in self.laid:
+        if place not in self.laid and len(self.laid) < MOST_LAID:
             place.write_text(fault)
             self.laid[place] = name
         return False

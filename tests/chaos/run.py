@@ -35,6 +35,7 @@ from tests.chaos.videos import make_videos
 from tests.services import wait_until
 
 _TICK_S: Final = 0.1
+_BREATH_S: Final = 0.5  # between two faults, at the least: a busy machine lags behind the plan
 _SAY_EVERY_S: Final = 30.0
 _FINAL: Final = ("done", "rejected", "failed", "removed")
 REST_S: Final = 300.0  # for one more video to come to rest when nothing is disturbed any more
@@ -167,10 +168,11 @@ class _War:
         self._plan_uploads()
         names = list(self._plan.only)
         weights = [WEIGHTS[name][1] for name in names]
-        began = time.monotonic()
+        began, next_s = time.monotonic(), 0.0
         while (fought_s := time.monotonic() - began) < self._plan.war_s or self._uploads:
             share = min(fought_s / self._plan.war_s, 1)
-            if self.field.struck.total() < 1.1 * share * self._plan.faults:
+            if fought_s > next_s and self.field.struck.total() < 1.1 * share * self._plan.faults:
+                next_s = fought_s + _BREATH_S
                 self.field.strike(self._rng.choices(names, weights)[0])
             self._look_after()
             self._say_how_it_goes()
