@@ -13,6 +13,9 @@ InspectorError
 ├── DecisionRefused        this cannot be decided of it, or done with it
 │   └── DecisionOutdated   what is decided about has changed meanwhile: look again
 ├── SweepBusy              another process is sweeping the bucket
+├── BackfillBusy           another process is at the same backfill
+├── ForeignBucket          this is not the bucket that is inspected
+├── UnreadableInventory    the list of objects is none that we understand
 ├── Interrupted            we were asked to stop
 ├── ToolFailed             ffmpeg or ffprobe ended with an error of its own
 │   ├── ToolMissing        it is not installed
@@ -130,6 +133,22 @@ class DecisionOutdated(DecisionRefused):
 
 class SweepBusy(InspectorError):
     """Another process is sweeping the bucket: one at a time."""
+
+
+class BackfillBusy(InspectorError):
+    """Another process is at the same backfill: one at a time."""
+
+
+class ForeignBucket(InspectorError):
+    """This is not the bucket that is inspected: nobody would tell us of its changes."""
+
+    retry = False
+
+
+class UnreadableInventory(InspectorError):
+    """The list of objects is none that we understand; the message says what would be."""
+
+    retry = False
 
 
 class Interrupted(InspectorError):

@@ -44,6 +44,9 @@ STEP_SECONDS: Final = Histogram(
 MEDIA_SECONDS: Final = Counter("inspector_media_seconds_total", "Seconds of media decoded.")
 MATCHES: Final = Counter("inspector_matches_total", "Matches stored, by verdict.", ["verdict"])
 CANDIDATES: Final = Counter("inspector_candidates_total", "Candidates compared in full.")
+REINDEXED: Final = Counter(
+    "inspector_reindexed_total", "Contents brought up to date with a new algorithm, by how.", ["how"]
+)
 BREAKER_OPEN: Final = Gauge("inspector_queue_breaker_open", "1 while the queue cannot be reached.")
 SWEEPS: Final = Counter("inspector_sweeps_total", "Sweeps ended, by their outcome.", ["outcome"])
 DELIVERIES: Final = Counter(

@@ -30,6 +30,12 @@ MOST_CHECKED_BITS: Final = 10
 
 #: Version of fingerprints, landmarks and scores together. Raise it whenever one of them changes its meaning.
 ALGORITHM: Final = 4
+#: Since this version fingerprints are as they would be made today; of older contents the bytes are needed.
+#: Raise it to ALGORITHM with every change of fingerprints.
+SEEN_SINCE: Final = 4
+#: Since this version fingerprints may be compared with those of today, until they are brought up to date:
+#: better than not at all.  Raise it to ALGORITHM where older ones cannot be read.
+COMPARABLE_SINCE: Final = 4
 
 
 class State(StrEnum):
@@ -86,6 +92,13 @@ class Library(IntEnum):
     SCAN = 1
 
 
+class Priority(IntEnum):
+    """Which jobs are done first. BACKLOG: what has long been there, and may wait behind what comes now."""
+
+    UPLOAD = 0
+    BACKLOG = 10
+
+
 # ---------------------------------------------------------------- the bucket
 
 
@@ -108,11 +121,14 @@ class FileState:
 
 
 class EventKind(StrEnum):
-    """What a notification hints at. REDRIVE is ours: a dead-lettered job to be inspected again."""
+    """What a notification hints at. Ours are REDRIVE, a dead-lettered job to be inspected again, and BACKLOG,
+    what a backfill has found in the bucket.
+    """
 
     CREATED = "created"
     REMOVED = "removed"
     REDRIVE = "redrive"
+    BACKLOG = "backlog"
 
 
 @dataclass(frozen=True, slots=True)

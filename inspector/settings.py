@@ -270,6 +270,17 @@ class Settings(BaseSettings):
         description="Room for thumbnails in the bucket, the oldest go first; 0: none are made.",
     )
 
+    # what is kept
+    keep_removed_days: float = Field(
+        0, ge=0, description="Results of removed videos are kept for so many days; 0: for ever."
+    )
+    keep_scans_days: float = Field(
+        0, ge=0, description="Fingerprints of scanned local files are kept for so many days; 0: for ever."
+    )
+    keep_deliveries_days: float = Field(
+        7, gt=0, description="What was told to the world outside can be looked up for so many days."
+    )
+
     # matching
     min_score: float = Field(0.5, ge=0, le=1, description="Matches below it are not reported.")
     common_from: int = Field(

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from inspector.cli.client import StatusClient
@@ -142,13 +142,13 @@ def _span(start_s: float, end_s: float) -> tuple[str, str]:
     return f"{start_s:.2f}", f"{end_s:.2f}"
 
 
-def bars(last: DownloadColumn | TaskProgressColumn) -> Progress:
+def bars(*last: ProgressColumn) -> Progress:
     """Progress bars on stderr, so that standard output can be piped."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        last,
+        *last,
         console=console,
         disable=not console.is_terminal,
     )

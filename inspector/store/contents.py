@@ -14,7 +14,15 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from inspector.model import ALGORITHM, Essence, Fingerprint, FloatArray, Library, MediaInfo
+from inspector.model import (
+    ALGORITHM,
+    COMPARABLE_SINCE,
+    Essence,
+    Fingerprint,
+    FloatArray,
+    Library,
+    MediaInfo,
+)
 from inspector.store.tables import ContentRow, LandmarkRow, MatchRow
 
 _TIMES: Final = ("frame_times_s", "sound_times_s")
@@ -102,9 +110,9 @@ def save(
 
 
 def load(tx: Session, content_ids: Collection[int]) -> dict[int, StoredContent]:
-    """The contents by their ids, those of another algorithm left out."""
+    """The contents by their ids, those left out whose fingerprints cannot be compared with those of today."""
     rows = tx.scalars(
-        select(ContentRow).where(ContentRow.id.in_(content_ids), ContentRow.algorithm == ALGORITHM)
+        select(ContentRow).where(ContentRow.id.in_(content_ids), ContentRow.algorithm >= COMPARABLE_SINCE)
     )
     return {row.id: StoredContent(row.id, row.sha256, _fingerprint(row), _essence(row)) for row in rows}
 
@@ -122,6 +130,13 @@ def with_essence(tx: Session, library: Library, digest: bytes) -> list[int]:
             )
             .order_by(ContentRow.id)
         )
+    )
+
+
+def mark_seen(tx: Session, content_id: int) -> None:
+    """Its fingerprint and landmarks are of the present algorithm; its matches are to be searched anew."""
+    tx.execute(
+        update(ContentRow).where(ContentRow.id == content_id).values(algorithm=ALGORITHM, searched=False)
     )
 
 

@@ -161,7 +161,6 @@ def _duplicates_of(tx: Session, content_ids: set[int], min_score: float) -> list
     query = select(MatchRow.content_a, MatchRow.content_b, MatchRow.score, MatchRow.revision).where(
         or_(MatchRow.content_a.in_(content_ids), MatchRow.content_b.in_(content_ids)),
         MatchRow.verdict == Verdict.DUPLICATE,
-        MatchRow.algorithm == ALGORITHM,
         MatchRow.score >= min_score,
     )
     return [(a, b, score, revision) for a, b, score, revision in tx.execute(query)]

@@ -12,7 +12,7 @@ from sqlalchemy import Row, Select, and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from inspector.errors import UnknownSubject
-from inspector.model import ALGORITHM, Decision, Library, Match, MediaInfo, State, Verdict
+from inspector.model import Decision, Library, Match, MediaInfo, State, Verdict
 from inspector.review import Copy, GroupId, PairId
 from inspector.store.contents import media_type
 from inspector.store.decisions import WHOLE, About, Ids, decided_about, last_said, pair_of
@@ -124,9 +124,7 @@ def containing(tx: Session, content_id: int) -> list[GroupView]:
 def pairs_of(tx: Session, group: GroupView) -> list[PairView]:
     """The pairs of a group, by the ids of their contents."""
     members = {member.content_id: member for member in group.members}
-    query = select(MatchRow).where(
-        MatchRow.content_a.in_(members), MatchRow.content_b.in_(members), MatchRow.algorithm == ALGORITHM
-    )
+    query = select(MatchRow).where(MatchRow.content_a.in_(members), MatchRow.content_b.in_(members))
     decided = decided_about(tx, members)
     return [
         _pair(tx, row, members, match_of(row), decided)
@@ -211,7 +209,7 @@ def _shown_pairs(undecided: bool | None) -> Select[MatchRow]:
         select(MatchRow)
         .join(a, a.id == MatchRow.content_a)
         .join(b, b.id == MatchRow.content_b)
-        .where(a.library == Library.BUCKET, MatchRow.algorithm == ALGORITHM)
+        .where(a.library == Library.BUCKET)
     )
     for side in (a, b):
         there = select(VideoRow.id).where(VideoRow.content_id == side.id, VideoRow.state == State.DONE)
@@ -231,9 +229,7 @@ def _pairs(tx: Session, ids: Sequence[Ids], decided: dict[Ids, Decision] | None 
     contents = {content_id for pair in ids for content_id in pair}
     members = load_members(tx, contents)
     decided = decided_about(tx, contents) if decided is None else decided
-    query = select(MatchRow).where(
-        MatchRow.content_a.in_(contents), MatchRow.content_b.in_(contents), MatchRow.algorithm == ALGORITHM
-    )
+    query = select(MatchRow).where(MatchRow.content_a.in_(contents), MatchRow.content_b.in_(contents))
     rows = {pair_of(row.content_a, row.content_b): row for row in tx.scalars(query)}
     return [
         _pair(tx, row, members, match_of(row), decided)

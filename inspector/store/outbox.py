@@ -13,13 +13,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from inspector.store.tables import DeliveryRow, OutboxRow
 
-KEPT_FOR: Final = timedelta(days=7)  # what is ended stays readable for so long
 _ERROR_LIMIT: Final = 500
 #: The same pair of videos, with the same contents, is one event however often it is found.
 _PAIRS: Final = uuid.UUID("6a1f2f0e-8c1b-4f57-9d0f-2f5d5b1f6c11")
@@ -216,15 +215,22 @@ def _now() -> Any:
     return func.clock_timestamp()
 
 
-def forget_old(tx: Session) -> None:
-    """Drop events whose deliveries have all ended long ago."""
+def forget_old(tx: Session, kept_for: timedelta) -> int:
+    """Drop events whose deliveries have all ended, and which are older than that. Returns how many."""
+    return len(tx.scalars(delete(OutboxRow).where(*_old(kept_for)).returning(OutboxRow.id)).all())
+
+
+def count_old(tx: Session, kept_for: timedelta) -> int:
+    """How many `forget_old` would drop."""
+    return tx.scalar(select(func.count()).where(*_old(kept_for))) or 0
+
+
+def _old(kept_for: timedelta) -> tuple[ColumnElement[bool], ...]:
     open_ones = select(DeliveryRow.outbox_id).where(DeliveryRow.state == DeliveryState.PENDING)
-    tx.execute(
-        delete(OutboxRow).where(
-            OutboxRow.routed.is_(True),
-            OutboxRow.created_at < func.clock_timestamp() - KEPT_FOR,
-            OutboxRow.id.not_in(open_ones),
-        )
+    return (
+        OutboxRow.routed.is_(True),
+        OutboxRow.created_at < func.clock_timestamp() - kept_for,
+        OutboxRow.id.not_in(open_ones),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from inspector.model import ALGORITHM, Decision, Match, State, Verdict
+from inspector.model import Decision, Match, State, Verdict
 from inspector.store.common import Kin, Ruling, carry, find_common, find_stretches
 from inspector.store.decisions import WHOLE
 from inspector.store.matches import match_of
@@ -157,6 +157,5 @@ def _first_matches(tx: Session, content_id: int, min_score: float) -> list[tuple
 def _partial(min_score: float) -> tuple[ColumnElement[bool], ...]:
     return (
         MatchRow.verdict == Verdict.PARTIAL,
-        MatchRow.algorithm == ALGORITHM,
         MatchRow.score >= min_score,
     )

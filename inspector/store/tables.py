@@ -15,6 +15,8 @@ workers       heartbeats
 changes       the log of what has visibly changed, in the order of the commits
 sweeps        how far the comparison of bucket and database is
 monitors      who watches, and when they last looked; recoveries: what they did
+reindexes     contents are to be brought up to date with an algorithm; reindex_faults: where that failed
+backfills     how far a look at what has long been in the bucket is
 idempotency   answers to requests that may be sent again
 uploads       uploads in parts that are not ended
 recordings    stretches of channels, with recording_segments (videos with stream offsets) and recording_gaps
@@ -149,6 +151,8 @@ class ContentRow(Base):
     __table_args__ = (
         UniqueConstraint("library", "sha256", name="contents_library_sha256"),
         Index("contents_essence", "essence", "library", postgresql_where=text("essence IS NOT NULL")),
+        Index("contents_algorithm", "library", "algorithm", "id"),
+        Index("contents_unsearched", "id", postgresql_where=text("NOT searched")),
     )
 
 
@@ -465,6 +469,44 @@ class RecoveryRow(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
     __table_args__ = (Index("recoveries_at", "at"),)
+
+
+class ReindexRow(Base):
+    """The wish that all contents be brought up to date with an algorithm."""
+
+    __tablename__ = "reindexes"
+
+    algorithm: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    total: Mapped[int] = mapped_column(BigInteger)  # contents that were outdated when it began
+    cancelled: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ReindexFaultRow(Base):
+    """A content that could not be brought up to date."""
+
+    __tablename__ = "reindex_faults"
+
+    content_id: Mapped[int] = mapped_column(ForeignKey("contents.id", ondelete="CASCADE"), primary_key=True)
+    attempts: Mapped[int] = mapped_column(Integer)
+    error: Mapped[str]
+    due_at: Mapped[datetime]
+
+
+class BackfillRow(Base):
+    """A look at what has long been there; one row for each place it was asked to look at."""
+
+    __tablename__ = "backfills"
+
+    bucket: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[str] = mapped_column(server_default="")  # what its source calls the place it has come to
+    total: Mapped[int | None] = mapped_column(BigInteger)
+    looked_at: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    queued: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    forbidden: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
 
 
 class IdempotencyRow(Base):

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from inspector.model import ObjectState, State
+from inspector.model import ObjectState, Priority, State
 from inspector.store import contents
 from inspector.store.tables import VideoRow
 
@@ -52,6 +52,13 @@ def find(tx: Session, bucket: str, key: str) -> KnownVideo | None:
     return None if row is None else _known(row)
 
 
+def find_keys(tx: Session, bucket: str, keys: Collection[str]) -> dict[str, KnownVideo]:
+    """The videos of these keys, removed ones among them, as far as there are any."""
+    named = bindparam("keys", list(keys), ARRAY(Text()))
+    rows = tx.scalars(select(VideoRow).where(VideoRow.bucket == bucket, VideoRow.key == any_(named)))
+    return {row.key: _known(row) for row in rows}
+
+
 def find_range(
     tx: Session, bucket: str, after: str, until: str | None, *, queued_before: datetime
 ) -> list[KnownVideo]:
@@ -68,7 +75,13 @@ def find_range(
 
 
 def enqueue(
-    tx: Session, bucket: str, key: str, found: ObjectState, *, sequencer: str | None, priority: int = 0
+    tx: Session,
+    bucket: str,
+    key: str,
+    found: ObjectState,
+    *,
+    sequencer: str | None,
+    priority: Priority = Priority.UPLOAD,
 ) -> int:
     """Make the key's video what was found, with a fresh job. Whoever held a lease on the old one loses it.
 
@@ -108,11 +121,18 @@ def enqueue(
     return video_id
 
 
-def add(tx: Session, bucket: str, found: Sequence[tuple[str, ObjectState, str | None]]) -> None:
+def add(
+    tx: Session,
+    bucket: str,
+    found: Sequence[tuple[str, ObjectState, str | None]],
+    priority: Priority = Priority.UPLOAD,
+) -> None:
     """Queue the videos of keys that have none: (key, what lies there, sequencer). Their locks are held."""
     now = func.clock_timestamp()
     tx.connection().execute(
-        insert(cast(Table, VideoRow.__table__)).values(state=State.QUEUED, due_at=now, queued_at=now),
+        insert(cast(Table, VideoRow.__table__)).values(
+            state=State.QUEUED, priority=priority, due_at=now, queued_at=now
+        ),
         [
             {
                 "bucket": bucket,

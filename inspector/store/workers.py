@@ -27,6 +27,12 @@ def leave(tx: Session, worker_id: str) -> None:
     tx.execute(delete(WorkerRow).where(WorkerRow.id == worker_id))
 
 
+def any_alive(tx: Session, *, silent_s: float) -> bool:
+    """Whether the heart of a worker beat within that time."""
+    since = func.clock_timestamp() - timedelta(seconds=silent_s)
+    return tx.scalar(select(WorkerRow.id).where(WorkerRow.heartbeat_at > since).limit(1)) is not None
+
+
 def record_probe(tx: Session, key: str) -> None:
     """Ingest has seen this probe object."""
     tx.execute(insert(ProbeRow).values(key=key).on_conflict_do_nothing())

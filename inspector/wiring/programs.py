@@ -8,16 +8,19 @@ from pathlib import Path
 import structlog
 from prometheus_client import start_http_server
 
+from inspector.aws import Bucket, make_s3
 from inspector.metrics import SCRATCH_FREE_BYTES, SCRATCH_RESERVE_BYTES
 from inspector.settings import Settings
 from inspector.store import Database
 from inspector.store.status import StatusReader
 from inspector.wiring.adapters import make_bucket, make_database, make_queue, make_uploads
 from inspector.wiring.targets import make_targets
+from inspector.worker.backfill import Backfill
 from inspector.worker.ingest import Ingest
 from inspector.worker.memory import give_back_large_blocks
 from inspector.worker.outbox import Outbox
 from inspector.worker.scratch import free_bytes
+from inspector.worker.sources import Source, find_source
 from inspector.worker.sweep import Sweep
 from inspector.worker.worker import Worker
 
@@ -47,6 +50,17 @@ def make_outbox(settings: Settings, db: Database) -> Outbox:
 def make_sweep(settings: Settings) -> Sweep:
     db, bucket = make_database(settings), make_bucket(settings)
     return Sweep(db, bucket, Ingest(db, bucket, settings), settings)
+
+
+def make_backfill(settings: Settings) -> Backfill:
+    db, bucket = make_database(settings), make_bucket(settings)
+    return Backfill(db, bucket, Ingest(db, bucket, settings), settings)
+
+
+def make_source(settings: Settings, place: str) -> Source:
+    """What a person calls `s3://bucket/prefix`, a manifest or a CSV file."""
+    s3 = make_s3(settings)
+    return find_source(place, Bucket(s3, settings.bucket), lambda name: Bucket(s3, name))
 
 
 def serve_metrics(settings: Settings, index: int) -> None:

@@ -55,7 +55,9 @@ class Attempts:
         *,
         stop: threading.Event,
         wake: threading.Event,
+        otherwise: Callable[[], bool] = lambda: False,
     ) -> None:
+        """otherwise: what is done while there is no job; returns whether there was anything to do."""
         self._db = db
         self._bucket = bucket
         self._ingest = ingest
@@ -63,6 +65,7 @@ class Attempts:
         self._heartbeat = heartbeat
         self._settings = settings
         self._wake = wake
+        self._otherwise = otherwise
         self._patiently = waiting_out_outages("attempt", stop)
 
     def run_once(self) -> float:
@@ -70,7 +73,8 @@ class Attempts:
         self._wake.clear()
         lease = self.claim()
         if lease is None:
-            self._wake.wait(self._settings.idle_poll_s)
+            if not self._otherwise():
+                self._wake.wait(self._settings.idle_poll_s)
             return 0.0
         with self._heartbeat.keep(lease):
             outcome = self.attempt(lease)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 import structlog
 
@@ -16,12 +18,16 @@ from inspector import failpoints
 from inspector.aws.bucket import Bucket
 from inspector.events import is_older
 from inspector.metrics import EVENTS
-from inspector.model import EventKind, ObjectEvent, ObjectState, State
+from inspector.model import EventKind, ObjectEvent, ObjectState, Priority, State
 from inspector.settings import PROBE_PREFIX, Settings
 from inspector.store import Database, videos, workers
 from inspector.store.videos import KnownVideo
 
 log = structlog.get_logger(__name__)
+
+
+#: What the sweep finds so long after it was stored is no lost event of a moment ago, but was there before us.
+LONG_THERE: Final = timedelta(hours=1)
 
 
 class Outcome(StrEnum):
@@ -57,10 +63,11 @@ class Ingest:
         log.info("key_looked_at", key=key, outcome=outcome, hint=event.kind if event else "sweep")
         return outcome
 
-    def look_at_new(self, events: Sequence[ObjectEvent]) -> set[str]:
+    def look_at_new(self, events: Sequence[ObjectEvent]) -> dict[str, Outcome]:
         """Queue those of these keys, each of one event, that have no video yet, in one transaction.
 
-        Returns the keys that were looked at; the others are known, or no videos: look at each by itself.
+        All of them are backlog if the first is.
+        Returns what came of each that was looked at; others are known, or no videos: look at each by itself.
         Raises whatever a look at one of them raises; then nothing has changed.
         """
         name = self._bucket.name
@@ -70,7 +77,7 @@ class Ingest:
             videos.lock_keys(tx, name, unknown)
             new = sorted(unknown - videos.known_keys(tx, name, unknown))
             if not new:
-                return set()
+                return {}
             with ThreadPoolExecutor(
                 len(new)
             ) as pool:  # all at once: the locks are held no longer than for one
@@ -78,11 +85,13 @@ class Ingest:
             failpoints.reach("looked")
             there = [(key, state, hints[key].sequencer) for key, state in found.items() if state is not None]
             if there:
-                videos.add(tx, name, there)
-        for key, state in found.items():
-            outcome = _counted(Outcome.UNCHANGED if state is None else Outcome.QUEUED)
-            log.info("key_looked_at", key=key, outcome=outcome, hint=hints[key].kind)
-        return set(new)
+                videos.add(tx, name, there, _priority(events[0]))
+        outcomes = {
+            key: Outcome.UNCHANGED if there is None else Outcome.QUEUED for key, there in found.items()
+        }
+        for key, outcome in outcomes.items():
+            log.info("key_looked_at", key=key, outcome=_counted(outcome), hint=hints[key].kind)
+        return outcomes
 
     def _takes(self, key: str) -> bool:
         return not key.startswith(PROBE_PREFIX) and self._settings.accepts_key(key)
@@ -99,7 +108,8 @@ class Ingest:
             failpoints.reach("looked")
             outcome = decide(known, found, event)
             if outcome is Outcome.QUEUED and found is not None:
-                videos.enqueue(tx, name, key, found, sequencer=sequencer)
+                priority = _priority(event, found)
+                videos.enqueue(tx, name, key, found, sequencer=sequencer, priority=priority)
             elif outcome is Outcome.REMOVED and known is not None:
                 videos.remove(tx, known, sequencer=sequencer)
             elif known is not None:
@@ -132,6 +142,14 @@ def _asks_again(known: KnownVideo, event: ObjectEvent) -> bool:
         return known.state is State.FAILED
     uploaded_again = event.kind is EventKind.CREATED and is_older(known.sequencer, event.sequencer)
     return uploaded_again and known.state in (State.FAILED, State.REJECTED)
+
+
+def _priority(event: ObjectEvent | None, found: ObjectState | None = None) -> Priority:
+    """How urgent a job is, by what hints at it (None: the sweep), and by what lies there."""
+    if event is not None:
+        return Priority.BACKLOG if event.kind is EventKind.BACKLOG else Priority.UPLOAD
+    long_there = found is not None and datetime.now(UTC) - found.last_modified > LONG_THERE
+    return Priority.BACKLOG if long_there else Priority.UPLOAD
 
 
 def _counted(outcome: Outcome) -> Outcome:

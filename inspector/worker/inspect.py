@@ -6,18 +6,17 @@ at the same moment the later to commit then always sees the earlier, so no pair 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 from sqlalchemy.orm import Session
 
 from inspector import failpoints
 from inspector.aws.bucket import Bucket
-from inspector.errors import Interrupted, MediaRejected, RejectReason, ScratchFull
+from inspector.errors import Interrupted
 from inspector.fingerprint import Fingerprinter
 from inspector.matching import compare, find_candidates, make_landmarks, query_landmarks
 from inspector.matching.identity import displace, displace_match, displacement_ms, match_streams
@@ -29,7 +28,7 @@ from inspector.store import Database, contents, jobs, landmarks, matches
 from inspector.store.contents import KnownContent, StoredContent
 from inspector.store.matches import Pair
 from inspector.worker.checkpoints import Checkpoints
-from inspector.worker.scratch import scratch_folder
+from inspector.worker.download import Cancelled, Downloads
 from inspector.worker.thumbnails import ThumbnailMaker
 
 log = structlog.get_logger(__name__)
@@ -37,7 +36,6 @@ log = structlog.get_logger(__name__)
 _LOADED_AT_ONCE: Final = 16  # fingerprints in memory while candidates are compared
 _ESSENCE_SHARE: Final = 0.02  # of an inspection's time, while packets are read
 
-Cancelled = Callable[[], bool]  # asked often; true, or an error of its own, ends the inspection
 OnProgress = Callable[[Progress], None]
 Recall = Callable[[Essence], Fingerprint | None]
 
@@ -47,7 +45,7 @@ class Inspection:
 
     def __init__(self, db: Database, bucket: Bucket, settings: Settings) -> None:
         self._db = db
-        self._bucket = bucket
+        self._downloads = Downloads(bucket, settings)
         self._settings = settings
         self._thumbnails = ThumbnailMaker(db, bucket, settings)
 
@@ -64,7 +62,7 @@ class Inspection:
         Raises MediaRejected, ObjectGone, ObjectChanged, LeaseLost, Interrupted, or any error that a retry
         may overcome. The download is deleted in every case.
         """
-        with self._scratch_folder(lease.object.size_bytes) as folder:
+        with self._downloads.room_for(lease.object) as folder:
             path = folder / "video"
             content = self._see(lease, path, cancelled, on_progress)
             found = [] if content.searched else search(self._db, Library.BUCKET, content.id, cancelled)
@@ -73,6 +71,7 @@ class Inspection:
                 matches.save(tx, found)
                 jobs.finish(tx, lease, content.id)
                 contents.mark_searched(tx, content.id)
+                matches.drop_outdated(tx, content.id)
             on_done()
             for pair in found:
                 MATCHES.labels(pair.match.verdict).inc()
@@ -81,7 +80,7 @@ class Inspection:
     def _see(self, lease: Lease, path: Path, cancelled: Cancelled, on_progress: OnProgress) -> KnownContent:
         """The content of the video: recognised by its bytes, else looked at and committed."""
         with timed("download"), path.open("wb") as file:
-            sha256 = self._download(lease, file, cancelled)
+            sha256 = self._downloads.fetch(lease.key, lease.object, file, cancelled)
         with self._db.begin() as tx:
             known = contents.find(tx, Library.BUCKET, sha256)
         if known is not None:
@@ -100,47 +99,6 @@ class Inspection:
             content = store_content(tx, Library.BUCKET, sha256, seen)
             jobs.name_content(tx, lease, content.id)
         return content
-
-    def _scratch_folder(self, size_bytes: int) -> AbstractContextManager[Path]:
-        """Room for an object of this size. Raises MediaRejected or ScratchFull."""
-        if size_bytes == 0:
-            raise MediaRejected(RejectReason.EMPTY)
-        if size_bytes > self._settings.max_size_bytes:
-            raise _too_large(self._settings.max_size_bytes)
-        needed_bytes = size_bytes + self._settings.scratch_reserve_bytes
-        return scratch_folder(self._settings.scratch, needed_bytes=needed_bytes)
-
-    def _download(self, lease: Lease, file: BinaryIO, cancelled: Cancelled) -> bytes:
-        """Fetch the object that the job is about. Returns the sha256 of its bytes."""
-        sink = _Sink(file, self._settings.max_size_bytes, cancelled)
-        self._bucket.download(lease.key, sink, version_id=lease.object.version_id, expected=lease.object)
-        return sink.sha256.digest()
-
-
-class _Sink:
-    """Writes a download to a file, computes its sha256 on the way, and keeps to the size limit."""
-
-    def __init__(self, file: BinaryIO, most_bytes: int, cancelled: Cancelled) -> None:
-        self.sha256 = hashlib.sha256()
-        self._file = file
-        self._room_bytes = self._most_bytes = most_bytes
-        self._cancelled = cancelled
-
-    def write(self, data: bytes) -> None:
-        if self._cancelled():
-            raise Interrupted("the download was cancelled")
-        self._room_bytes -= len(data)
-        if self._room_bytes < 0:
-            raise _too_large(self._most_bytes)
-        self.sha256.update(data)
-        try:
-            self._file.write(data)
-        except OSError as exc:
-            raise ScratchFull(f"the download could not be written: {exc.strerror}") from exc
-
-
-def _too_large(most_bytes: int) -> MediaRejected:
-    return MediaRejected(RejectReason.TOO_LARGE_BYTES, f"the limit is {most_bytes} bytes")
 
 
 class Examined(NamedTuple):
@@ -309,16 +267,22 @@ def compare_contents(one: StoredContent, other: StoredContent) -> list[Pair]:
     a, b = sorted((one, other), key=lambda content: content.sha256)
     displaced_ms = displacement_ms(a.essence, b.essence)
     if displaced_ms is not None:
-        return [Pair(a.id, b.id, match_streams(a.fingerprint, b.fingerprint, displaced_ms))]
+        streams = match_streams(a.fingerprint, b.fingerprint, displaced_ms)
+        return [Pair(a.id, b.id, streams, _older(a, b))]
     match = compare(a.fingerprint, b.fingerprint)
-    return [] if match is None else [Pair(a.id, b.id, match)]
+    return [] if match is None else [Pair(a.id, b.id, match, _older(a, b))]
 
 
 def _pair(one: StoredContent, other: StoredContent, match: Match) -> Pair:
     """The match as it is stored. match: as seen from `one`."""
     if one.sha256 < other.sha256:
-        return Pair(one.id, other.id, match)
-    return Pair(other.id, one.id, match.flipped())
+        return Pair(one.id, other.id, match, _older(one, other))
+    return Pair(other.id, one.id, match.flipped(), _older(one, other))
+
+
+def _older(one: StoredContent, other: StoredContent) -> int:
+    """The algorithm that their match is of."""
+    return min(one.fingerprint.algorithm, other.fingerprint.algorithm)
 
 
 @contextmanager

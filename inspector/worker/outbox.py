@@ -30,7 +30,6 @@ LONGEST_PAUSE_S: Final = 6 * 3600.0
 LEASE_S: Final = 60.0  # longer than an attempt may take
 _AT_ONCE: Final = 20
 _IDLE_S: Final = 1.0
-_TIDY_EVERY: Final = 600  # turns
 _STRENGTH: Final = (Verdict.DUPLICATE, Verdict.CONTAINED, Verdict.PARTIAL)
 
 #: Tells a message to one target, and returns the HTTP status if there is one. Raises NotDelivered or an
@@ -61,16 +60,11 @@ class Outbox:
         self._statuses = statuses
         self._targets = targets
         self._jitter = jitter
-        self._turn = 0
 
     def run_once(self) -> float:
         """Route some events, deliver one message. Returns the seconds to wait. Raises DatabaseUnavailable."""
         routed = self._route()
         delivered = self._deliver()
-        if self._turn % _TIDY_EVERY == 0:
-            with self._db.begin() as tx:
-                outbox.forget_old(tx)
-        self._turn += 1
         return 0.0 if routed or delivered else _IDLE_S
 
     def _route(self) -> int:

@@ -12,7 +12,8 @@ from inspector.model import Library, Match, Verdict, identical_match
 from inspector.settings import Settings
 from inspector.store import Database, contents
 from inspector.store.common import Kin, find_common
-from inspector.worker.inspect import Cancelled, OnProgress, examine, recalling, search, store_content
+from inspector.worker.download import Cancelled
+from inspector.worker.inspect import OnProgress, examine, recalling, search, store_content
 
 
 @dataclass(frozen=True, slots=True)

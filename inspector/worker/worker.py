@@ -1,10 +1,11 @@
 """The worker process: equal threads, each a loop, and a main thread that watches them.
 
-    inspect     claims jobs and inspects videos
+    inspect     claims jobs and inspects videos; brings old results up to date while there are none
     consume     queue messages → jobs
     sweep       bucket listing → jobs
     letters     failed jobs → dead-letter queue
     tidy        thumbnails that have to go
+    prune       what is kept longer than wanted
     uploads     aborts what nobody goes on with
     outbox      what came of the videos → webhooks, tags, topic, bus
     listen      wakes `inspect` when a job is queued anywhere
@@ -41,6 +42,8 @@ from inspector.worker.inspect import Inspection
 from inspector.worker.loop import Loop
 from inspector.worker.outbox import Outbox
 from inspector.worker.protection import Protection
+from inspector.worker.prune import Pruning
+from inspector.worker.reindex import Reindex
 from inspector.worker.scratch import remove_orphans
 from inspector.worker.supervisor import StopFlag, stop_on_signals
 from inspector.worker.sweep import Sweep
@@ -94,6 +97,7 @@ class Worker:
             settings,
             stop=self._stop,
             wake=self._wake,
+            otherwise=Reindex(db, bucket, ingest, settings, stop=self._stop).run_once,
         )
         self._heart = Loop("heartbeat", self._heartbeat.run_once, self._stop)
         self._loops = [
@@ -102,6 +106,7 @@ class Worker:
             Loop("sweep", self._sweep_once, self._stop),
             Loop("letters", DeadLetters(db, queue, settings).run_once, self._stop),
             Loop("tidy", ThumbnailMaker(db, bucket, settings).tidy_once, self._stop),
+            Loop("prune", Pruning(db, bucket.name, settings).run_once, self._stop),
             Loop("uploads", StaleUploads(db, uploads, bucket.name).run_once, self._stop),
             Loop("outbox", outbox.run_once, self._stop),
             Loop("listen", self._listen_once, self._stop),

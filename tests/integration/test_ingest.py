@@ -172,15 +172,19 @@ def test_new_keys_of_a_batch_are_queued_together_and_known_ones_are_left(house: 
     house.ingest.look_at("known")
     house.bucket.delete("gone")
     events = [house.event(key, "1") for key in ("known", "new", "new too", "gone", ".inspector/probe/x")]
-    assert house.ingest.look_at_new(events) == {"new", "new too", "gone"}
+    assert house.ingest.look_at_new(events) == {
+        "new": Outcome.QUEUED,
+        "new too": Outcome.QUEUED,
+        "gone": Outcome.UNCHANGED,
+    }
     assert [house.state(key) for key in ("new", "new too", "gone")] == [State.QUEUED, State.QUEUED, None]
-    assert house.ingest.look_at_new(events) == {"gone"}
+    assert house.ingest.look_at_new(events) == {"gone": Outcome.UNCHANGED}
 
 
 def test_a_batch_that_fails_is_handled_message_by_message(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(events: list[ObjectEvent]) -> set[str]:
+    def fail(events: list[ObjectEvent]) -> dict[str, Outcome]:
         raise ZeroDivisionError
 
     monkeypatch.setattr(house.ingest, "look_at_new", fail)

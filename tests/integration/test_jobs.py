@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from inspector.errors import DatabaseBusy, DatabaseUnavailable, LeaseLost, RejectReason
-from inspector.model import Lease, ObjectState, Progress, State
+from inspector.model import Lease, ObjectState, Priority, Progress, State
 from inspector.store import Database, jobs, videos
 from inspector.store.tables import VideoRow
 
@@ -144,7 +144,7 @@ def test_a_released_job_does_not_count_as_an_attempt(database: Database) -> None
 
 def test_urgent_jobs_come_first_then_the_oldest(database: Database) -> None:
     with database.begin() as tx:
-        videos.enqueue(tx, "videos", "backfill", OBJECT, sequencer=None, priority=5)
+        videos.enqueue(tx, "videos", "backfill", OBJECT, sequencer=None, priority=Priority.BACKLOG)
     enqueue(database, "first", "second")
     assert [claimed(database).key for _ in range(3)] == ["first", "second", "backfill"]
 

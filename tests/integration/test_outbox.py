@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -227,7 +228,8 @@ def test_what_ended_long_ago_is_forgotten(database: Database, shelf: Shelf) -> N
     run(make(database, ear=Ear()))
     with database.begin() as tx:
         tx.execute(text("UPDATE outbox SET created_at = now() - interval '8 days'"))
-        outbox.forget_old(tx)
+        assert outbox.count_old(tx, timedelta(days=9)) == outbox.forget_old(tx, timedelta(days=9)) == 0
+        assert outbox.count_old(tx, timedelta(days=7)) == outbox.forget_old(tx, timedelta(days=7)) == 1
     assert log_of(database) == []
 
 

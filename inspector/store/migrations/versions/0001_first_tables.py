@@ -292,6 +292,40 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("bucket"),
     )
+    op.create_index("contents_algorithm", "contents", ["library", "algorithm", "id"], unique=False)
+    op.create_index(
+        "contents_unsearched", "contents", ["id"], unique=False, postgresql_where=sa.text("NOT searched")
+    )
+    op.create_table(
+        "reindexes",
+        sa.Column("algorithm", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=False),
+        sa.Column("cancelled", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("algorithm"),
+    )
+    op.create_table(
+        "reindex_faults",
+        sa.Column("content_id", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["content_id"], ["contents.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("content_id"),
+    )
+    op.create_table(
+        "backfills",
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("position", sa.Text(), server_default="", nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=True),
+        sa.Column("looked_at", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("queued", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("forbidden", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("bucket", "source"),
+    )
     op.create_table(
         "monitors",
         sa.Column("bucket", sa.Text(), nullable=False),
@@ -508,6 +542,9 @@ def downgrade() -> None:
     op.drop_index("recoveries_at", table_name="recoveries")
     op.drop_table("recoveries")
     op.drop_table("monitors")
+    op.drop_table("backfills")
+    op.drop_table("reindex_faults")
+    op.drop_table("reindexes")
     op.drop_table("sweeps")
     op.drop_table("deliveries")
     op.drop_table("outbox")
@@ -523,6 +560,8 @@ def downgrade() -> None:
     )
     op.drop_index("landmarks_content", table_name="landmarks")
     op.drop_table("landmarks")
+    op.drop_index("contents_unsearched", table_name="contents", postgresql_where=sa.text("NOT searched"))
+    op.drop_index("contents_algorithm", table_name="contents")
     op.drop_index("contents_essence", table_name="contents", postgresql_where=sa.text("essence IS NOT NULL"))
     op.drop_table("contents")
     op.drop_table("changes")
