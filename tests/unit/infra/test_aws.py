@@ -32,7 +32,7 @@ from tests.unit.infra.test_compose import (
 
 ROOT: Final = Path(__file__).parents[3]
 TEMPLATES: Final = ROOT / "infra" / "aws"
-STACKS: Final = ("storage", "access", "database", "services")
+STACKS: Final = ("storage", "access", "database", "cluster", "services")
 TASKS: Final = ("web", "worker", "bootstrap")
 
 #: What the template's variables are in infra/iam: the default names, anywhere.
@@ -59,7 +59,8 @@ def resource(stack: str, name: str) -> Any:
 
 
 def container(task: str) -> Any:
-    (only,) = resource("services", f"{task.capitalize()}Task")["ContainerDefinitions"]
+    stack = "cluster" if task == "bootstrap" else "services"
+    (only,) = resource(stack, f"{task.capitalize()}Task")["ContainerDefinitions"]
     return only
 
 
@@ -96,11 +97,12 @@ def found_in(value: Any, key: str) -> Iterator[Any]:
 
 
 def test_what_one_stack_imports_another_exports() -> None:
-    imported = {each["Fn::Sub"] for each in found_in(template("services"), "Fn::ImportValue")}
+    imported = {each["Fn::Sub"] for stack in STACKS for each in found_in(template(stack), "Fn::ImportValue")}
     exported = {
         output["Export"]["Name"]["Fn::Sub"].replace("AWS::StackName", f"{stack.capitalize()}Stack")
-        for stack in ("access", "database")
+        for stack in STACKS
         for output in template(stack)["Outputs"].values()
+        if "Export" in output
     }
     assert imported == exported
 
@@ -122,7 +124,7 @@ def test_the_commands_of_the_guide_give_every_parameter_that_has_no_default(stac
 
 def test_names_and_times_are_those_of_the_settings() -> None:
     defaults = load_settings(_env_file="")
-    for stack in ("storage", "access", "services"):
+    for stack in ("storage", "access", "cluster", "services"):
         parameters = template(stack)["Parameters"]
         assert parameters["QueueName"]["Default"] == defaults.queue
         assert parameters["DeadLetterQueueName"]["Default"] == defaults.dead_letter_queue

@@ -222,6 +222,8 @@ def test_selectors_select_the_pods_they_are_meant_for() -> None:
         ]
         assert selectors == [labels[program]] * 3
     assert named("Service", "inspector-web")["spec"]["selector"] == labels["web"]
+    job = named("Job", "inspector-bootstrap")["metadata"]["labels"]
+    assert job == labels["bootstrap"], "the guide applies the job alone, by this label"
     (all_of_ours,) = load(MANIFESTS / "base" / "kustomization.yaml")[0]["labels"]
     assert all_of_ours["includeTemplates"]
     assert named("NetworkPolicy", "inspector")["spec"]["podSelector"]["matchLabels"] == all_of_ours["pairs"]
