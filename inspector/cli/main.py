@@ -34,6 +34,7 @@ _COMMANDS: Final = {
     "work": "services",
     "sweep": "services",
     "doctor": "doctor",
+    "monitor": "monitor",
     "backfill": "backfill",
     "reindex": "reindex",
     "prune": "prune",
@@ -47,7 +48,7 @@ _WITHOUT_SETTINGS: Final = frozenset(
 )  # run before they are complete
 
 #: Options that stand for commands, as people try them.
-_ALSO: Final = {"--diagnose": "doctor"}
+_ALSO: Final = {"--diagnose": "doctor", "--monitor": "monitor"}
 
 
 class _Group(click.Group):

@@ -28,6 +28,7 @@ SCRATCH: Final = ("scratch space",)
 DATABASE: Final = (
     *("database", "connections", "database disk", "clock", "tables"),
     *("workers", "lost workers", "queued jobs", "leases", "failed jobs", "sweep", "queue breaker"),
+    "monitor",
 )
 #: In the order in which bootstrap settles them.
 RESOURCES: Final = ("dead-letter queue", "queue", "bucket", "queue policy", "CORS", "notifications")
@@ -112,6 +113,7 @@ def _look_at_work(db: Database, settings: Settings) -> Iterator[Check]:
     yield judgements.judge_failed(overview)
     yield judgements.judge_sweep(overview, settings)
     yield judgements.judge_breaker(alive)
+    yield judgements.judge_monitor(overview)
 
 
 # ---------------------------------------------------------------- S3 and SQS

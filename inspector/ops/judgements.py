@@ -26,6 +26,7 @@ EXPIRED_WARNING_S: Final = 30.0
 MOST_LETTERS: Final = 10
 SWEEPS_WARNING: Final = 3  # intervals without a sweep that ended
 SWEEPS_BAD: Final = 12
+MONITOR_SILENT_S: Final = 600.0
 RECENTLY_LOST_S: Final = 3600.0
 
 
@@ -177,6 +178,16 @@ def judge_breaker(alive: Sequence[WorkerStatus]) -> Check:
     figure = f"open in {_names(cut_off)}" if cut_off else f"closed in all of {len(alive)} workers"
     remedy = "let these workers reach SQS: endpoint, credentials, network; the rows of S3 and SQS say more"
     return verdict("queue breaker", not cut_off, figure, remedy)
+
+
+def judge_monitor(overview: Overview) -> Check:
+    """Nobody needs to run a monitor; one that was run and fell silent is missed."""
+    age_s = overview.monitor_age_s
+    if age_s is None:
+        return Check("monitor", Result.OK, "none has run within a day")
+    remedy = "start `inspector monitor` again, or look at its cron job; its log says why it ended"
+    figure = f"last looked {age_s:.0f} s ago"
+    return graded("monitor", age_s, figure, warning=MONITOR_SILENT_S, bad=float("inf"), remedy=remedy)
 
 
 def judge_depths(depths: QueueDepths) -> tuple[Check, Check]:

@@ -1,4 +1,4 @@
-"""Putting videos back into the queue on a person's word."""
+"""Putting videos back into the queue: on a person's word, or because their worker is dead."""
 
 from __future__ import annotations
 
@@ -41,6 +41,28 @@ def reinspect(tx: Session, video_id: int) -> int:
     contents.touch_neighbours(tx, row.content_id)
     tx.execute(update(ContentRow).where(ContentRow.id == row.content_id).values(algorithm=_OF_NO_ALGORITHM))
     return requeued
+
+
+def expired(tx: Session, bucket: str) -> int:
+    """Put back jobs in work whose lease has run out. Returns how many.
+
+    Any claim takes them anyway; like this they are shown for what they are, and everyone is told of them. The
+    attempt stays counted. Whoever held the lease can write no more.
+    """
+    now = func.clock_timestamp()
+    left = (
+        select(VideoRow.id)
+        .where(VideoRow.bucket == bucket, VideoRow.state == State.PROCESSING, VideoRow.due_at < now)
+        .order_by(VideoRow.id)
+        .with_for_update(skip_locked=True)
+    )
+    rows = tx.execute(
+        update(VideoRow)
+        .where(VideoRow.id.in_(left.scalar_subquery()))
+        .values(state=State.QUEUED, lease_token=None, worker_id=None, eta_s=None)
+        .returning(VideoRow.id)
+    )
+    return len(rows.all())
 
 
 def _requeue(tx: Session, video_ids: Collection[int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from contextlib import closing
 import pytest
 
 from tests.acceptance.machine import Machine
+from tests.services import wait_until
 
 SILENCE_S = 12.0  # for everything, by each examination's own deadline; beside it, Python has to start
 
@@ -64,3 +66,17 @@ def test_it_takes_seconds_though_every_service_is_silent(machine: Machine, silen
     assert took_s < SILENCE_S + 15
     bad = {check["name"] for check in report["checks"] if check["result"] == "bad"}
     assert bad == {"database", "S3 and SQS", "round trip", "web"}
+
+
+def test_a_monitor_looks_on_and_the_doctor_sees_it(house: Machine) -> None:
+    with house.running("--monitor", "--every", "1", "--no-probe") as monitor:
+        wait_until(lambda: monitor.said.count('"monitor_round"') >= 2, monitor.process)
+        assert monitor.stop(signal.SIGTERM) == 0
+    assert '"level": "error"' not in monitor.said, monitor.said
+    assert "recovery_" not in monitor.said
+    once = house.run("monitor", "--once", "--no-probe")
+    assert '"monitor_round"' in once.stderr
+    report = json.loads(house.run("doctor", "--json", "--no-probe").stdout)
+    (row,) = [check for check in report["checks"] if check["name"] == "monitor"]
+    assert "last looked" in row["figure"]
+    assert "inspector_monitor_age_seconds" in house.web.get("/metrics").text
