@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from inspector.errors import InspectorError, Unavailable
+from inspector.model import State
 from inspector.settings import Settings
 
 
@@ -43,6 +44,16 @@ class StatusClient:
         videos: list[dict[str, Any]] = self._get_json(
             "/status?" + urlencode({"limit": limit, **self._common})
         )["videos"]
+        return videos
+
+    def system(self) -> dict[str, Any]:
+        """How the whole is doing: jobs, workers, queues, throughput."""
+        return self._get_json("/api/v1/system")
+
+    def in_work(self, limit: int) -> list[dict[str, Any]]:
+        """The videos that are inspected now."""
+        address = "/api/v1/videos?" + urlencode({"state": State.PROCESSING, "limit": limit})
+        videos: list[dict[str, Any]] = self._get_json(address)["videos"]
         return videos
 
     def _get_json(self, path: str, *, expected: int | None = None) -> dict[str, Any]:

@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "sweep": "services",
     "doctor": "doctor",
     "monitor": "monitor",
+    "top": "top",
     "backfill": "backfill",
     "reindex": "reindex",
     "prune": "prune",
