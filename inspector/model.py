@@ -558,6 +558,7 @@ class WorkerStatus:
 class Overview:
     """How the inspector is doing as a whole.
 
+    oldest_queued_s: of the uploads; a backlog may wait.
     sweep_blocked: why removals wait for a confirmation.  monitor_age_s: since a monitor's last round; None if
     none was ever run.
     """

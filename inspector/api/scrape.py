@@ -76,7 +76,7 @@ class Derived(Collector):
         yield _jobs(overview)
         yield _gauge(
             "inspector_oldest_queued_seconds",
-            "How long the oldest queued job has waited; 0 if none does.",
+            "How long the oldest queued upload has waited; 0 if none does. A backlog is not counted.",
             overview.oldest_queued_s or 0.0,
         )
         yield _gauge("inspector_workers_alive", "Workers whose hearts beat.", len(alive))

@@ -19,6 +19,7 @@ from inspector.model import (
     LoggedChanges,
     Match,
     Overview,
+    Priority,
     State,
     Verdict,
     VideoStatus,
@@ -101,7 +102,9 @@ class StatusReader:
             )
             jobs = {State(state): count for state, count in counts}
             oldest = tx.scalar(
-                select(_age(func.min(VideoRow.queued_at))).where(VideoRow.state == State.QUEUED)
+                select(_age(func.min(VideoRow.queued_at))).where(
+                    VideoRow.state == State.QUEUED, VideoRow.priority == Priority.UPLOAD
+                )
             )
             sweep = tx.execute(
                 select(_age(SweepRow.finished_at), SweepRow.blocked).where(SweepRow.bucket == bucket)

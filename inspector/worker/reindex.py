@@ -11,6 +11,8 @@ with its connection is enough, and no lease is needed.
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -30,6 +32,7 @@ from inspector.worker.inspect import examine, recalling, search, store_content
 
 log = structlog.get_logger(__name__)
 
+_REST_S: Final = 60.0  # when nothing is left, until it is looked for again
 _CHOICE: Final = 64  # more than there are workers, so that each finds one that no other is at
 
 
@@ -45,6 +48,7 @@ class Reindex:
         *,
         stop: threading.Event,
         seen_since: int = SEEN_SINCE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """seen_since: fingerprints of this version need no second look."""
         self._db = db
@@ -53,25 +57,33 @@ class Reindex:
         self._stop = stop
         self._seen_since = seen_since
         self._downloads = Downloads(bucket, settings)
+        self._clock = clock
         self._after: Place = START
+        self._rests_until = 0.0
 
     def run_once(self) -> bool:
         """Bring one content up to date, if that is wanted. Returns whether one was taken in hand.
 
         Raises Unavailable.
         """
+        if self._clock() < self._rests_until:
+            return False
         with self._db.begin() as tx:
             if not reindexing.is_wanted(tx):
                 return False
             choice = reindexing.next_outdated(
                 tx, self._after, max_attempts=self._settings.max_attempts, limit=_CHOICE
             )
-        if not choice:
+        if not choice and self._after == START:
+            self._rests_until = self._clock() + _REST_S
+        elif not choice:
             self._after = START  # what has failed, or was left by a worker that died, may be behind us
         return any(self._take(content) for content in choice)
 
     def _take(self, content: Outdated) -> bool:
         """Bring this one up to date. Returns whether it was ours to do."""
+        if self._stop.is_set():
+            return False
         self._after = content.place
         with only_one(self._db, f"reindex:{content.id}") as mine:
             if not mine or not self._still_outdated(content):

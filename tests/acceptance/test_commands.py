@@ -31,6 +31,9 @@ COMMANDS = (
     "serve",
     "work",
     "sweep",
+    "backfill",
+    "reindex",
+    "prune",
     "token",
     "help",
 )

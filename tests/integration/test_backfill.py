@@ -18,6 +18,7 @@ from inspector.signals import StopFlag
 from inspector.store import Database, backfills, jobs, videos
 from inspector.store.backfills import BackfillState
 from inspector.store.locks import only_one
+from inspector.store.status import StatusReader
 from inspector.store.tables import VideoRow
 from inspector.worker import sources
 from inspector.worker.backfill import Backfill, Survey
@@ -104,6 +105,12 @@ def test_all_that_lies_there_is_queued_behind_new_uploads(house: House) -> None:
     assert lease is not None
     assert lease.key == "new.mp4"
     assert house.backfill.waiting() == 5
+
+
+def test_a_backlog_that_waits_is_no_alarm(house: House) -> None:
+    house.run()
+    overview = StatusReader(house.db, min_score=0.5).overview(house.bucket.name)
+    assert (overview.jobs, overview.oldest_queued_s) == ({State.QUEUED: 5}, None)
 
 
 def test_only_what_lies_under_the_prefix_is_looked_at(house: House) -> None:
