@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -190,6 +191,11 @@ def media_of(row: ContentRow) -> MediaInfo:
     return media_type.validate_python(row.media)
 
 
+#: numpy parses what stands before an array with `ast`, which counts its depth for all threads together until
+#: Python 3.12: of twenty at once, one was told "AST constructor recursion depth mismatch".
+_one_reader: Final = threading.Lock()
+
+
 def pack(seen: Fingerprint) -> bytes:
     """The samples of a fingerprint in little room. Its times are whole milliseconds and its shares of 16 bits
     (see `inspector.fingerprint`), so nothing is lost. Hashes are kept as what differs from the one before.
@@ -205,7 +211,7 @@ def pack(seen: Fingerprint) -> bytes:
 
 def unpack(samples: bytes) -> dict[str, Any]:
     """The arrays that `pack` packed, by their names in `Fingerprint`."""
-    with np.load(io.BytesIO(samples), allow_pickle=False) as packed:
+    with _one_reader, np.load(io.BytesIO(samples), allow_pickle=False) as packed:
         arrays: dict[str, Any] = {name: np.bitwise_xor.accumulate(packed[name]) for name in _HASHES}
         arrays |= {name: np.cumsum(packed[name], dtype=packed[name].dtype) for name in _COUNTS}
         arrays |= {name: packed[name].astype(np.float32) for name in _SHARES}
