@@ -18,14 +18,14 @@ from inspector.errors import BucketUnavailable, ToolKilled
 from inspector.matching import compare, make_landmarks
 from inspector.media import probe_media
 from inspector.model import Library, MediaInfo, State, Verdict, VideoStatus
-from inspector.settings import Settings
+from inspector.settings import Settings, load_settings
 from inspector.store import Database, contents, landmarks
 from inspector.store.status import StatusReader
 from inspector.store.tables import ContentRow, LandmarkRow, MatchRow
 from inspector.worker.attempt import Attempts
 from inspector.worker.heartbeat import Heartbeat
 from inspector.worker.ingest import Ingest
-from inspector.worker.inspect import Inspection, examine
+from inspector.worker.inspect import Examined, Inspection, examine
 from tests.film import BROKEN, copies, cut_together, cuts_of, episodes, make
 from tests.services import Endpoint, Places, places_at
 
@@ -356,15 +356,37 @@ def test_a_stop_in_mid_work_hands_the_job_back(
 # ---------------------------------------------------------------- races and the index
 
 
+@pytest.fixture(scope="module")
+def twenty_copies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("twenty")
+    film = cut_together(folder / "film.mp4", (("testsrc2=sar=1", 1.1), ("mandelbrot=end_scale=0.01", 1.3)))
+    return copies(film, folder, 20)
+
+
+@pytest.fixture(scope="module")
+def looked(twenty_copies: list[Path]) -> Examined:
+    """What is seen in each of them: copies have the same fingerprint."""
+    return examine(
+        twenty_copies[0],
+        load_settings(),
+        recall=lambda _: None,
+        cancelled=lambda: False,
+        on_progress=lambda _: None,
+    )
+
+
 @pytest.mark.parametrize("run", range(10))
 def test_twenty_copies_inspected_at_once_are_all_found_by_each_other(
-    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: int
+    house: House,
+    twenty_copies: list[Path],
+    looked: Examined,
+    monkeypatch: pytest.MonkeyPatch,
+    run: int,
 ) -> None:
     """Whoever commits last sees all others. The first run is real, in the others looking takes no time."""
-    film = cut_together(tmp_path / "film.mp4", (("testsrc2=sar=1", 1.1), ("mandelbrot=end_scale=0.01", 1.3)))
-    paths = copies(film, tmp_path, 20)
+    paths = twenty_copies
     if run > 0:
-        look_once(monkeypatch, film, house.settings)
+        look_in_no_time(monkeypatch, looked)
     with closing(Database(house.db.url, pool_size=20)) as house.db:
         for path in paths:
             house.drop(path)
@@ -378,12 +400,12 @@ def test_twenty_copies_inspected_at_once_are_all_found_by_each_other(
     assert pairs == {frozenset(pair) for pair in combinations(ids, 2)}
 
 
-def look_once(monkeypatch: pytest.MonkeyPatch, film: Path, settings: Settings) -> None:
-    """Copies have the same fingerprint: decode and compare one of them, and remember the answers."""
-    seen = examine(film, settings, recall=lambda _: None, cancelled=lambda: False, on_progress=lambda _: None)
+def look_in_no_time(monkeypatch: pytest.MonkeyPatch, seen: Examined) -> None:
+    """Let every file be found to hold what was `seen`, without ffmpeg."""
     match = compare(seen[1], seen[1])
     monkeypatch.setattr("inspector.worker.inspect.examine", lambda *_, **__: seen)
     monkeypatch.setattr("inspector.worker.inspect.compare", lambda *_: match)
+    monkeypatch.setattr("inspector.worker.inspect.ThumbnailMaker.make", lambda *_: None)
 
 
 def test_candidates_come_from_the_index_and_never_from_a_scan(house: House, films: dict[str, Path]) -> None:
