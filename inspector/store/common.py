@@ -36,11 +36,12 @@ class Ruling(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """A stretch of a content that all these others share."""
+    """A stretch of a content that all these others share; its own copies and parts, `related`, among them."""
 
     start_s: float
     end_s: float
     others: frozenset[int]
+    related: frozenset[int]
 
 
 def find_common(
@@ -87,8 +88,12 @@ def find_stretches(
         for s in match.segments:
             place = round(s.a_start_s / ROUNDED_S), round(s.a_end_s / ROUNDED_S)
             places.setdefault(place, (s.a_start_s, s.a_end_s))
-    stretches = (Stretch(*span, _covering(span, partial)) for span in places.values())
-    many = [s for s in stretches if len({group[other] for other in s.others}) >= least]
+    related = [(o, m) for o, m in found if group[o] == group[content_id]]
+    stretches = [
+        Stretch(*span, _covering(span, [*partial, *related]), _covering(span, related))
+        for span in places.values()
+    ]
+    many = [s for s in stretches if len({group[other] for other in s.others - s.related}) >= least]
     taken: list[Stretch] = []
     for stretch in sorted(many, key=lambda s: (-len(s.others), s.start_s - s.end_s, s.start_s)):
         half_s = (stretch.end_s - stretch.start_s) / 2

@@ -133,29 +133,30 @@ def _with_many(tx: Session, content_ids: Collection[int], min_score: float, leas
     """Those with so many partial matches that something of them may be common."""
     counted: dict[int, int] = defaultdict(int)
     for side in (MatchRow.content_a, MatchRow.content_b):
-        query = select(side, func.count()).where(side.in_(content_ids), *_partial(min_score)).group_by(side)
-        for content_id, count in tx.execute(query):
+        query = select(side, func.count()).where(side.in_(content_ids), MatchRow.verdict == Verdict.PARTIAL)
+        for content_id, count in tx.execute(query.where(MatchRow.score >= min_score).group_by(side)):
             counted[content_id] += count
     return sorted(content_id for content_id, count in counted.items() if count >= least)
 
 
 def _first_matches(tx: Session, content_id: int, min_score: float) -> list[tuple[int, Match]]:
-    """The partial matches of a content with the others of the smallest ids."""
+    """The matches of a content with the others of the smallest ids; its copies and wholes come first."""
+    whole = _matches(tx, content_id, MatchRow.verdict != Verdict.PARTIAL, min_score)
+    partial = _matches(tx, content_id, MatchRow.verdict == Verdict.PARTIAL, min_score)
+    return [*whole, *partial]
+
+
+def _matches(
+    tx: Session, content_id: int, wanted: ColumnElement[bool], min_score: float
+) -> list[tuple[int, Match]]:
     seen: list[tuple[int, Match]] = []
     for mine, others in (
         (MatchRow.content_a, MatchRow.content_b),
         (MatchRow.content_b, MatchRow.content_a),
     ):
-        query = select(MatchRow).where(mine == content_id, *_partial(min_score))
+        query = select(MatchRow).where(mine == content_id, wanted, MatchRow.score >= min_score)
         for row in tx.scalars(query.order_by(others).limit(_MOST_MATCHES)):
             first = row.content_a == content_id
             match = match_of(row)
             seen.append((row.content_b, match) if first else (row.content_a, match.flipped()))
     return sorted(seen, key=lambda pair: pair[0])[:_MOST_MATCHES]
-
-
-def _partial(min_score: float) -> tuple[ColumnElement[bool], ...]:
-    return (
-        MatchRow.verdict == Verdict.PARTIAL,
-        MatchRow.score >= min_score,
-    )

@@ -406,3 +406,13 @@ def test_a_pair_may_be_said_to_share_common_material_only(shelf: Shelf) -> None:
     status = StatusReader(shelf.db, min_score=0.5).by_key(BUCKET, "a.mp4")
     assert status is not None
     assert ([each.verdict for each in status.common], status.duplicates) == ([Verdict.COMMON], ())
+
+
+def test_common_material_of_a_video_and_its_copies_is_listed_once(shelf: Shelf) -> None:
+    shelf.films("film", "copy", "e1", "e2", "e3")
+    shelf.match("film", "copy")
+    for n, one in enumerate(("film", "copy", "e1", "e2", "e3")):
+        for other in ("e1", "e2", "e3")[max(n - 1, 0) :]:
+            shelf.match(one, other, Verdict.PARTIAL, span=(0, 10, 0, 10))
+    (stretch,) = shelf.reviews.common().items
+    assert (stretch.id, stretch.shared_by) == (StretchId(shelf.content_id("film"), 0, 10_000), 4)

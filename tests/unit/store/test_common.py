@@ -83,5 +83,5 @@ def test_a_stretch_is_named_once_with_all_who_share_it() -> None:
         (4, match(INTRO, (40.0, 50.0))),
         (5, match((70.0, 80.0))),
     ]
-    assert find_stretches(1, found, [], least=LEAST) == [Stretch(*INTRO, frozenset({2, 3, 4}))]
+    assert find_stretches(1, found, [], least=LEAST) == [Stretch(*INTRO, frozenset({2, 3, 4}), frozenset())]
     assert find_stretches(1, found, [Kin(2, 3, Verdict.DUPLICATE)], least=LEAST) == []
