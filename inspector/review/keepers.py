@@ -26,6 +26,8 @@ WORTH: Final = {
 }
 #: Bit rates and durations that differ by a smaller share are equal: containers and encoders round them.
 NEARLY: Final = {"bitrate": 0.1, "duration": 0.01}
+#: What bits are worth is a rough guess: between codecs only more than twice as much tells copies apart.
+NEARLY_BETWEEN_CODECS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,21 @@ def _best(copies: list[Copy], rule: str) -> tuple[list[Copy], list[Copy]]:
     """Those that are (nearly) as good as the best by this rule, and the others."""
     name, sign = keeper_rule_name(rule), -1 if rule.startswith("-") else 1
     values = [sign * _RULES[name].value(copy) for copy in copies]
-    least = max(values) - NEARLY.get(name, 0.0) * abs(max(values))
-    good = [copy for copy, value in zip(copies, values, strict=True) if value >= least]
-    return good, [copy for copy, value in zip(copies, values, strict=True) if value < least]
+    most = max(values)
+    best = copies[values.index(most)]
+    good: list[Copy] = []
+    others: list[Copy] = []
+    for copy, value in zip(copies, values, strict=True):
+        nearly = most - value <= _tolerance(name, copy, best) * max(abs(most), abs(value))
+        (good if nearly else others).append(copy)
+    return good, others
+
+
+def _tolerance(rule: str, one: Copy, other: Copy) -> float:
+    """By which share of the larger one they may differ and yet be equal."""
+    if rule == "bitrate" and one.media.video_codec != other.media.video_codec:
+        return NEARLY_BETWEEN_CODECS
+    return NEARLY.get(rule, 0.0)
 
 
 def _words(keeper: Copy, other: Copy, rule: str) -> str:

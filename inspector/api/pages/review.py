@@ -30,7 +30,7 @@ _TABS: Final = {
     "duplicate": "Duplicates",
     "contained": "Contained",
     "partial": "Partial",
-    _COMMON: "Common material",
+    _COMMON: "Common",
     _HISTORY: "Decided",
 }
 

@@ -38,8 +38,8 @@ def other(**changes: object) -> Copy:
         (replace(other(), duration_s=66.0), "66.0 s against 60.0 s"),
         (other(video_codec="av1", bit_rate_bps=360_000), "av1 against h264"),
         (
-            other(video_codec="vp9", bit_rate_bps=700_000),
-            "700 kbit/s of vp9 is worth more than 800 kbit/s of h264",
+            other(video_codec="vp9", bit_rate_bps=1_300_000),
+            "1.30 Mbit/s of vp9 is worth more than 800 kbit/s of h264",
         ),
         (
             replace(other(), uploaded_at=MORNING - timedelta(days=1)),
@@ -73,7 +73,8 @@ def test_what_differs_by_rounding_is_equal() -> None:
 def test_an_old_codec_is_not_kept_for_the_bits_it_wastes_nor_a_new_one_for_its_name() -> None:
     old = other(video_codec="mpeg4", bit_rate_bps=1_500_000)
     new = other(video_codec="vp9", bit_rate_bps=1_000_000)
-    assert suggest_keeper([old, replace(new, video_id=3)], DEFAULT).copy.media == new.media
+    keeper = suggest_keeper([old, replace(new, video_id=3)], DEFAULT)
+    assert (keeper.copy.media, keeper.reason) == (new.media, "vp9 against mpeg4")
     master = other(video_codec="h264", bit_rate_bps=20_000_000)
     squeezed = replace(other(video_codec="av1", bit_rate_bps=1_000_000), video_id=3)
     keeper = suggest_keeper([master, squeezed], DEFAULT)
