@@ -295,6 +295,11 @@ class Settings(BaseSettings):
         "`-` before a name turns it round. `size` cannot be first.",
     )
 
+    otel: bool = Field(
+        False,
+        description="Send OpenTelemetry traces (extra `otel`) to where `OTEL_EXPORTER_OTLP_ENDPOINT` says.",
+    )
+
     # tests
     failpoints: Path | None = Field(None, description="For tests of failures: a folder of faults to strike.")
 

@@ -14,6 +14,7 @@ from inspector.errors import InspectorError, Interrupted
 from inspector.logs import log_start
 from inspector.settings import Settings
 from inspector.stack import join_stack
+from inspector.tracing import configure_tracing
 from inspector.wiring.bootstrap import run_bootstrap
 from inspector.wiring.programs import make_sweep, make_worker, serve_metrics
 from inspector.worker.supervisor import StopFlag, Supervisor, stop_on_signals
@@ -71,6 +72,7 @@ def work(settings: Settings, workers: int | None, index: int | None, pulse: Path
         return
     if joined.failpoints:
         failpoints.install(failpoints.folder_of_faults(joined.failpoints))
+    configure_tracing(joined, "inspector-worker")
     serve_metrics(joined, index or 0)
     sys.exit(make_worker(joined, pulse=pulse).run())
 

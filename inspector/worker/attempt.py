@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from sqlalchemy.orm import Session
 
-from inspector import failpoints
+from inspector import failpoints, tracing
 from inspector.aws.bucket import Bucket
 from inspector.errors import (
     BucketUnavailable,
@@ -76,7 +76,11 @@ class Attempts:
             if not self._otherwise():
                 self._wake.wait(self._settings.idle_poll_s)
             return 0.0
-        with self._heartbeat.keep(lease):
+        about = (lease.bucket, lease.key, lease.object.etag)
+        with (
+            self._heartbeat.keep(lease),
+            tracing.later_span("attempt", *about, attempt=lease.attempt, worker=self._heartbeat.worker_id),
+        ):
             outcome = self.attempt(lease)
         JOBS_FINISHED.labels(outcome).inc()
         log.info("attempt_ended", key=lease.key, attempt=lease.attempt, outcome=outcome)

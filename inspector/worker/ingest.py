@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 import structlog
 
-from inspector import failpoints
+from inspector import failpoints, tracing
 from inspector.aws.bucket import Bucket
 from inspector.events import is_older
 from inspector.metrics import EVENTS
@@ -85,7 +86,10 @@ class Ingest:
             failpoints.reach("looked")
             there = [(key, state, hints[key].sequencer) for key, state in found.items() if state is not None]
             if there:
-                videos.add(tx, name, there, _priority(events[0]))
+                with ExitStack() as spans:
+                    for key, seen, _ in there:
+                        spans.enter_context(tracing.first_span("video", name, key, seen.etag))
+                    videos.add(tx, name, there, _priority(events[0]))
         outcomes = {
             key: Outcome.UNCHANGED if there is None else Outcome.QUEUED for key, there in found.items()
         }
@@ -109,7 +113,8 @@ class Ingest:
             outcome = decide(known, found, event)
             if outcome is Outcome.QUEUED and found is not None:
                 priority = _priority(event, found)
-                videos.enqueue(tx, name, key, found, sequencer=sequencer, priority=priority)
+                with tracing.first_span("video", name, key, found.etag):
+                    videos.enqueue(tx, name, key, found, sequencer=sequencer, priority=priority)
             elif outcome is Outcome.REMOVED and known is not None:
                 videos.remove(tx, known, sequencer=sequencer)
             elif known is not None:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import structlog
 from sqlalchemy.orm import Session
 
-from inspector import failpoints
+from inspector import failpoints, tracing
 from inspector.aws.bucket import Bucket
 from inspector.errors import Interrupted
 from inspector.fingerprint import Fingerprinter
@@ -289,6 +289,6 @@ def _older(one: StoredContent, other: StoredContent) -> int:
 def timed(step: str) -> Iterator[None]:
     """Measure a step of the inspection."""
     failpoints.reach(step)
-    with STEP_SECONDS.labels(step).time():
+    with tracing.span(step), STEP_SECONDS.labels(step).time():
         yield
     failpoints.reach(f"{step}-done")
