@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy import text
 
@@ -71,6 +72,10 @@ class Recovery:
             waiting.waited_s += passed_s * anybody
         self.states = {row[0]: row[1] for row in rows}
         self._tokens = {row[0]: (row[2], row[3]) for row in rows if row[3]}
+        for worker in {worker for worker, _ in self._tokens.values()}:
+            pid = int(worker.split("-")[-2])
+            if not Path(f"/proc/{pid}").exists():  # at a named step, or with its supervisor
+                self.killed(pid)
         self._newest = max((row[4] for row in rows), default=0)
         for orphan in [o for o in self._orphans if self._tokens.get(o[0], ("", ""))[1] != o[1]]:
             found = self._orphans.pop(orphan)
