@@ -26,7 +26,14 @@ from inspector.wiring.web import make_app
 from tests.services import settings_for_test
 
 REPEATED: Final = 21
-ADDRESSES: Final = ("/", "/?before=5000", "/?q=film-42", "/?verdict=duplicate", "/?verdict=none")
+ADDRESSES: Final = (
+    "/",
+    "/?before=5000",
+    "/?q=film-42",
+    "/?verdict=duplicate",
+    "/?verdict=none",
+    "/?verdict=partial",
+)
 _MEDIA: Final = MediaInfo("mov", 60.0, 0.0, "h264", 0, 640, 360, 0, 25.0, False, 1000)
 _SEGMENT: Final = Segment(0.0, 60.0, 0.0, 60.0, 0.99)
 _FILL: Final = (
@@ -43,6 +50,7 @@ _FILL: Final = (
     """INSERT INTO matches (content_a, content_b, algorithm, score, speed, verdict, segments, evidence)
        SELECT id, id + 1, :algorithm, 0.99, 1, 'duplicate', CAST(:segments AS jsonb), '{}'
        FROM contents WHERE id % 2 = 1 AND id < :count""",
+    "UPDATE matches SET verdict = 'partial' WHERE content_a <= 40",
     "ANALYZE",
 )
 

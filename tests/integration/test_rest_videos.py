@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from inspector.model import State, Verdict
-from inspector.store import Database
+from inspector.store import Database, catalog
 from tests.integration.rest import Shelf, rest_app, rest_settings
 
 
@@ -56,7 +56,9 @@ def test_pages_hold_still_while_videos_arrive(client: FlaskClient, shelf: Shelf,
     assert len(found) == len(set(found))
 
 
-def test_filters(client: FlaskClient, shelf: Shelf) -> None:
+@pytest.mark.parametrize("few", [0, 1000])
+def test_filters(client: FlaskClient, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(catalog, "FEW_MATCHES", few)
     shelf.put("films/A.mp4", State.DONE)
     shelf.put("films/b.mp4", State.DONE)
     shelf.put("clips/c.mp4", State.DONE)
