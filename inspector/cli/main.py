@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "put": "put",
     "watch": "watch",
     "record": "record",
+    "recordings": "recordings",
     "status": "status",
     "review": "review",
     "scan": "scan",

@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from inspector.cli.recordings import clock, join_recording
 from inspector.cli.tables import harmless
 from inspector.media.live import check_source
 from inspector.settings import Settings
 from inspector.signals import StopFlag, stop_on_signals
-from inspector.stack import check_ffmpeg, join_stack
+from inspector.stack import join_stack
+from inspector.store import Database, recordings
 from inspector.wiring.adapters import make_bucket, make_database
 from inspector.worker.recording.recorder import Plan, Progress, Recorder
 
@@ -49,6 +51,7 @@ def _check_channel(ctx: click.Context, option: click.Parameter, value: str) -> s
     "--stall", "stall_s", type=click.FloatRange(1), default=20.0, show_default=True,
     help="Ask a source anew that delivers nothing for so many seconds.",
 )  # fmt: skip
+@click.option("--concat", is_flag=True, help="At the end, put all pieces into one object, too.")
 @click.pass_obj
 def record(
     settings: Settings,
@@ -58,6 +61,7 @@ def record(
     duration_s: float | None,
     give_up_s: float | None,
     stall_s: float,
+    concat: bool,
 ) -> None:
     """Record the live stream at URL, piece by piece, into the bucket, until Ctrl-C.
 
@@ -66,13 +70,13 @@ def record(
       inspector record srt://0.0.0.0:9000?mode=listener --channel studio
 
     HLS, RTMP, RTSP, SRT, UDP, RTP, TCP: what ffmpeg opens. Each piece is uploaded when it is whole, and
-    inspected while the recording goes on. A source that fails is asked again and again; what it did not
-    deliver is noted as a gap. After 23.98 hours or 100 GB the next recording of the channel begins.
+    inspected while the recording goes on; `inspector recordings show` tells what was on air. A source that
+    fails is asked again and again; what it did not deliver is noted as a gap. After 23.98 hours or 100 GB the
+    next recording of the channel begins.
     """
     stop = StopFlag()
     stop_on_signals(stop)
     check_source(url)
-    check_ffmpeg()
     joined = join_stack(settings)
     plan = Plan(url, channel, segment_s, duration_s, give_up_s, stall_s)
     with closing(make_database(joined, pool_size=5)) as db, _Screen(channel) as screen:
@@ -86,8 +90,16 @@ def record(
             on_progress=screen.show,
         )
         made = recorder.run()
-    for recording_id in made:
-        click.echo(f"recording {recording_id}")
+        screen.stop()
+        for recording_id in made:
+            click.echo(f"recording {recording_id}")
+            if concat and has_pieces(db, recording_id):
+                click.echo(join_recording(db, joined, recording_id))
+
+
+def has_pieces(db: Database, recording_id: int) -> bool:
+    with db.begin() as tx:
+        return bool(recordings.segments(tx, recording_id, limit=1))
 
 
 class _Screen:
@@ -105,6 +117,10 @@ class _Screen:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Show nothing any more."""
         self._live.stop()
 
     def show(self, progress: Progress) -> None:
@@ -120,9 +136,11 @@ class _Screen:
 
 def told(channel: str, progress: Progress) -> str:
     """How a recording stands, in one line."""
-    seconds = int(progress.stream_s)
-    clock = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    parts = [f"{channel} #{progress.recording_id}", clock, f"{progress.pieces} pieces uploaded"]
+    parts = [
+        f"{channel} #{progress.recording_id}",
+        clock(int(progress.stream_s))[:-3],
+        f"{progress.pieces} pieces uploaded",
+    ]
     if progress.waiting:
         parts.append(f"{progress.waiting} waiting")
     if progress.restarts:

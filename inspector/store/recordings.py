@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from inspector.model import ProcessIdentity, RecordedSegment, Recording, RecordingGap, RecordingState
+from inspector.processes import has_died
 from inspector.store.tables import RecordingGapRow, RecordingRow, RecordingSegmentRow
 
 KEY_PREFIX: Final = "recordings/"
@@ -156,6 +157,21 @@ def running(tx: Session, bucket: str) -> list[Recording]:
     """All that are marked so, the oldest first."""
     query = _recordings().where(RecordingRow.bucket == bucket, RecordingRow.state == RecordingState.RUNNING)
     return _read(tx, query.order_by(RecordingRow.id))
+
+
+def orphans(tx: Session, bucket: str, *, boot: str) -> list[Recording]:
+    """Those marked as running whose process has died; and those dead ones of this boot that left pieces."""
+    left = _of(
+        RecordingSegmentRow, RecordingRow.id, func.count().filter(RecordingSegmentRow.uploaded_at.is_(None))
+    )
+    query = _recordings().where(
+        RecordingRow.bucket == bucket,
+        RecordingRow.state != RecordingState.RUNNING,
+        RecordingRow.boot == boot,
+        left > 0,
+    )
+    leavers = _read(tx, query.order_by(RecordingRow.id))
+    return [each for each in (*running(tx, bucket), *leavers) if has_died(each)]
 
 
 def spool_of(tx: Session, recording_id: int) -> Path:

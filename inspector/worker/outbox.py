@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from inspector import failpoints
 from inspector.errors import InspectorError
 from inspector.metrics import DELIVERIES
-from inspector.model import DuplicateStatus, State, Verdict, VideoStatus
-from inspector.store import Database, outbox
+from inspector.model import DuplicateStatus, Segment, State, Verdict, VideoStatus
+from inspector.store import Database, outbox, recordings
 from inspector.store.outbox import Delivery, Event, EventKind, Message
+from inspector.store.recordings import Place
 from inspector.store.status import StatusReader
 from inspector.worker.webhooks import NotDelivered
 
@@ -87,10 +88,13 @@ class Outbox:
             for other in self._statuses.by_ids([match.video_id for match in status.duplicates])
         }
         mine = (event.video_id, status.content_id or 0)
+        keys = [status.key, *(match.key for match in status.duplicates)]
+        places = recordings.places(tx, status.bucket, keys) if wanting else {}
         for match in status.duplicates:
-            if match.video_id in others:
+            here, there = places.get(status.key), places.get(match.key)
+            if match.video_id in others and not _same_recording(here, there):
                 pair = (mine, others[match.video_id])
-                outbox.add_pair(tx, event, pair, match_told(status, match), wanting)
+                outbox.add_pair(tx, event, pair, match_told(status, match, here, there), wanting)
 
     def _wanting(self, kind: EventKind) -> list[str]:
         return [name for name, target in self._targets.items() if kind in target.kinds]
@@ -163,11 +167,13 @@ def told_of(event: Event, status: VideoStatus | None) -> dict[str, Any]:
     return data
 
 
-def match_told(status: VideoStatus, match: DuplicateStatus) -> dict[str, Any]:
-    """A match, as seen from the video that was inspected later."""
+def match_told(
+    status: VideoStatus, match: DuplicateStatus, here: Place | None = None, there: Place | None = None
+) -> dict[str, Any]:
+    """A match, as seen from the video that was inspected later. here, there: in which recordings they lie."""
     return {
-        "video": {"id": status.video_id, "key": status.key, "bucket": status.bucket},
-        "other": {"id": match.video_id, "key": match.key, "bucket": match.bucket},
+        "video": {"id": status.video_id, "key": status.key, "bucket": status.bucket, **_on_air(here)},
+        "other": {"id": match.video_id, "key": match.key, "bucket": match.bucket, **_on_air(there)},
         "verdict": match.verdict,
         "score": round(match.score, 6),
         "speed": round(match.speed, 6),
@@ -177,11 +183,31 @@ def match_told(status: VideoStatus, match: DuplicateStatus) -> dict[str, Any]:
                 "end_s": round(segment.a_end_s, 6),
                 "other_start_s": round(segment.b_start_s, 6),
                 "other_end_s": round(segment.b_end_s, 6),
+                **_stream_times(segment, here),
             }
             for segment in match.segments
         ],
         "evidence": {name: count for name, count in asdict(match.evidence).items() if name != "weights"},
     }
+
+
+def _on_air(place: Place | None) -> dict[str, Any]:
+    return {"recording": {"id": place.recording_id, "channel": place.channel}} if place else {}
+
+
+def _stream_times(segment: Segment, place: Place | None) -> dict[str, Any]:
+    """When it was on air, in the time of the recording."""
+    if place is None:
+        return {}
+    return {
+        "stream_start_s": round(place.start_s + segment.a_start_s, 6),
+        "stream_end_s": round(place.start_s + segment.a_end_s, 6),
+    }
+
+
+def _same_recording(here: Place | None, there: Place | None) -> bool:
+    """Pieces of one recording, or one of them and the whole, are no news to each other."""
+    return here is not None and there is not None and here.recording_id == there.recording_id
 
 
 def strongest(status: VideoStatus) -> Verdict | None:

@@ -24,6 +24,7 @@ COMMANDS = (
     "put",
     "watch",
     "record",
+    "recordings",
     "status",
     "scan",
     "demo",

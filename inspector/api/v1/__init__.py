@@ -23,6 +23,7 @@ from inspector.api.v1.deliveries import DeliveryViews
 from inspector.api.v1.document import DocumentViews
 from inspector.api.v1.groups import GroupViews
 from inspector.api.v1.idempotency import IdempotentPosts
+from inspector.api.v1.recordings import ADMIN_PREFIX, RecordingViews
 from inspector.api.v1.system import SystemViews
 from inspector.api.v1.uploads import UploadViews
 from inspector.api.v1.videos import VideoViews
@@ -79,8 +80,13 @@ def add_api(
     DecisionViews(adapters.reviews).add_to(api)
     ActionViews(adapters.actions).add_to(api)
     DeliveryViews(db).add_to(api)
-    IdempotentPosts(db).watch(api)
-    app.register_api(api)
+    admin = APIBlueprint("admin", __name__, url_prefix=ADMIN_PREFIX, operation_id_callback=_operation_id)
+    RecordingViews(db, bucket.name, min_score=settings.min_score, common_from=settings.common_from).add_to(
+        api, admin
+    )
+    for blueprint in (api, admin):
+        IdempotentPosts(db).watch(blueprint)
+        app.register_api(blueprint)
     app.register_blueprint(DocumentViews(app).blueprint())
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from inspector.errors import ScratchFull
 from inspector.worker.recording.tape import Gap, Laid
+from inspector.worker.recording.uploads import segment_file
 
 #: A piece that is open for so many times its length by the wall clock is ended: its source stands still.
 _PATIENCE: Final = 1.5
@@ -86,7 +87,7 @@ class Pieces:
     def _write(self, item: Laid, now: float) -> None:
         if self._file is None:
             self._begun, self._begun_at = item, now
-            self._file = FileIO(self._folder / f"{self._number:06}.ts", "w")
+            self._file = FileIO(segment_file(self._folder, self._number), "w")
         view = memoryview(item.data)
         while view:
             view = view[self._file.write(view) or 0 :]

@@ -39,12 +39,12 @@ from inspector.media.live import (
 )
 from inspector.media.transport import Group, GroupReader
 from inspector.model import RecordedSegment, RecordingGap, RecordingState
+from inspector.processes import this_process
 from inspector.settings import Settings
 from inspector.store import Database, recordings
 from inspector.worker.ingest import Ingest
 from inspector.worker.loop import Loop
 from inspector.worker.recording.pieces import Piece, Pieces
-from inspector.worker.recording.process import this_process
 from inspector.worker.recording.tape import Gap, Laid, Tape
 from inspector.worker.recording.uploads import Spooled, Uploads, segment_key
 
@@ -156,7 +156,7 @@ class Recorder:
             self._id = recordings.begin(
                 tx, self._bucket.name, plan.channel, source, self._process, self._spool
             )
-        self._folder = self._spool / str(self._id)
+        self._folder = spool_folder(self._spool, self._id)
         self._folder.mkdir()
         self._tape = Tape()
         self._pieces = Pieces(self._folder, length_s=plan.segment_s)

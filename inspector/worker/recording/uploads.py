@@ -89,6 +89,11 @@ def bring(
     log.info("segment_uploaded", key=segment.key, start_s=round(segment.start_s, 3), frames=segment.frames)
 
 
+def segment_file(folder: Path, number: int) -> Path:
+    """Where a piece lies until it is uploaded."""
+    return folder / f"{number:06}.ts"
+
+
 def segment_key(channel: str, recording_id: int, start_s: float) -> str:
     """Keys of a recording sort as the stream runs; milliseconds tell pieces apart."""
     return f"{KEY_PREFIX}{channel}/{recording_id}/{round(start_s * 1000):09}.ts"

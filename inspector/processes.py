@@ -1,4 +1,4 @@
-"""Which process records: told from every other that ever had its number, on this machine or another."""
+"""Processes, told from every other that ever had their number, on this machine or another."""
 
 from __future__ import annotations
 
