@@ -28,8 +28,9 @@ _STYLES: Final = {
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--no-probe", is_flag=True, help="Send no probe object through bucket and queue.")
+@click.option("--no-web", is_flag=True, help="Ask no web server: it runs on another host.")
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool, no_probe: bool) -> None:
+def doctor(ctx: click.Context, as_json: bool, no_probe: bool, no_web: bool) -> None:
     """Look at everything within seconds: what is wrong, and what to do about it.
 
     Programs, disk, sandbox, database, S3 and SQS, workers, jobs, clocks and the web server; each row has its
@@ -39,7 +40,7 @@ def doctor(ctx: click.Context, as_json: bool, no_probe: bool) -> None:
     Exit codes: 0 all is well; 1 there are warnings; 2 something is bad.
     """
     settings = join_stack(ctx.obj)
-    report = check_up(settings, make_web(settings), probe=not no_probe)
+    report = check_up(settings, None if no_web else make_web(settings), probe=not no_probe)
     if as_json:
         click.echo(json.dumps(report_document(report), indent=2, ensure_ascii=False))
     else:

@@ -26,8 +26,11 @@ log = structlog.get_logger(__name__)
 @click.option("--once", is_flag=True, help="One round, for cron; the exit code is the doctor's.")
 @click.option("--only-watch", is_flag=True, help="Look and log, and heal nothing.")
 @click.option("--no-probe", is_flag=True, help="Send no probe objects through bucket and queue.")
+@click.option("--no-web", is_flag=True, help="Ask no web server: it runs on another host.")
 @click.pass_context
-def monitor(ctx: click.Context, every_s: float, once: bool, only_watch: bool, no_probe: bool) -> None:
+def monitor(
+    ctx: click.Context, every_s: float, once: bool, only_watch: bool, no_probe: bool, no_web: bool
+) -> None:
     """Look at everything again and again, log what changes, and heal what may be healed.
 
     It restarts workers that hang on this machine, through their supervisor; puts jobs of dead workers back
@@ -37,7 +40,7 @@ def monitor(ctx: click.Context, every_s: float, once: bool, only_watch: bool, no
     settings: Settings = join_stack(ctx.obj)
     stop = StopFlag()
     stop_on_signals(stop)
-    web = make_web(settings)
+    web = None if no_web else make_web(settings)
     with monitoring(settings, web, every_s=every_s, recover=not only_watch, probe=not no_probe) as watcher:
         if once:
             ctx.exit(watcher.run_once().exit_code)

@@ -46,6 +46,7 @@ def top(settings: Settings, every_s: float, once: bool) -> None:
         system, videos = client.system(), client.in_work(_MOST_ROWS)
         console.print(screen(system, videos) if console.is_terminal else line(system, videos), soft_wrap=True)
         return
+    client.check_alive()  # a wrong address is told at once; an outage later is waited out
     stop = StopFlag()
     stop_on_signals(stop)
     if console.is_terminal:

@@ -33,13 +33,13 @@ _ROUND_TRIP_REMEDY: Final = (
 )
 
 
-def check_up(settings: Settings, web: examinations.Web, *, probe: bool = True) -> Report:
-    """Look at everything, in seconds. probe: send an object through bucket and queue, too."""
+def check_up(settings: Settings, web: examinations.Web | None, *, probe: bool = True) -> Report:
+    """Look at everything, in seconds. web: None if it runs elsewhere.  probe: send an object through, too."""
     return examine(list(examinations_of(settings, web, probe=probe)))
 
 
 def examinations_of(
-    settings: Settings, web: examinations.Web, *, probe: bool = True
+    settings: Settings, web: examinations.Web | None, *, probe: bool = True
 ) -> Iterator[Examination]:
     """Everything that is looked at, in the order in which people read it."""
     install = "install ffmpeg and ffprobe 5.1 or newer: `sudo apt-get install ffmpeg`"
@@ -58,7 +58,8 @@ def examinations_of(
     if probe:
         trip = partial(_round_trip, settings)
         yield Examination(examinations.ROUND_TRIP, trip, _ROUND_TRIP_REMEDY, _PROBE_DEADLINE_S)
-    yield Examination(examinations.WEB, partial(_look_at_web, settings, web), serve)
+    if web is not None:
+        yield Examination(examinations.WEB, partial(_look_at_web, settings, web), serve)
     children = partial(examinations.look_at_children, partial(crash_looping, settings))
     yield Examination(examinations.CHILDREN, children, "read the log of `inspector up`")
 

@@ -23,7 +23,7 @@ from inspector.wiring.doctor import check_up
 
 @contextmanager
 def monitoring(
-    settings: Settings, web: Web, *, every_s: float, recover: bool, probe: bool
+    settings: Settings, web: Web | None, *, every_s: float, recover: bool, probe: bool
 ) -> Iterator[Monitor]:
     """recover: whether it may do anything but look.  Raises ConfigError if no database is named."""
     db = make_database(settings, pool_size=2)

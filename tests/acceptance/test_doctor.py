@@ -39,6 +39,8 @@ def test_programs_get_json_and_diagnose_means_the_same(house: Machine) -> None:
     assert report["result"] == "ok"
     assert all(set(check) == {"name", "result", "figure", "remedy"} for check in report["checks"])
     assert "round trip" not in {check["name"] for check in report["checks"]}
+    beside = json.loads(house.run("doctor", "--json", "--no-probe", "--no-web").stdout)
+    assert not {"web", "readiness", "status board"} & {check["name"] for check in beside["checks"]}
 
 
 def test_where_nothing_runs_everything_has_a_remedy(machine: Machine) -> None:

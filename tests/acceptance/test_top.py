@@ -57,4 +57,5 @@ def test_a_terminal_gets_a_screen(house: Machine) -> None:
 
 
 def test_without_a_web_server_it_says_so(machine: Machine) -> None:
-    assert "is `inspector up` running?" in machine.refuses("top", "--once")
+    for options in ((), ("--once",)):
+        assert "is `inspector up` running?" in machine.refuses("top", *options)

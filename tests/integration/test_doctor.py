@@ -18,6 +18,7 @@ from inspector.ops.examine import examine
 from inspector.settings import SandboxChoice, Settings
 from inspector.stack import announce_stack
 from inspector.store import Database, workers
+from inspector.wiring import doctor
 from inspector.wiring.bootstrap import run_bootstrap
 from inspector.wiring.doctor import examinations_of
 from tests.services import Endpoint, Places, free_port, places_at
@@ -303,7 +304,8 @@ def test_what_is_missing_of_the_bootstrap(
         assert run_bootstrap(places.settings).ok
 
 
-def test_a_probe_that_does_not_arrive(places: Places) -> None:
+def test_a_probe_that_does_not_arrive(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_PROBE_S", 1.5)
     stop_notifying(places)
     try:
         check = row(places.settings, "round trip")
