@@ -44,6 +44,7 @@ chaos: .venv/.dev ffmpeg ## Kill, cut, fill and forget for a quarter of an hour,
 soak: .venv/.dev ffmpeg ## The same for an hour, or MINUTES=…
 	@$(BIN)/python -m pytest -q --hypothesis-profile=soak tests/integration/test_model.py
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) --videos 600 --faults $$(( $(MINUTES) * 33 ))
+	@RECORDING_S=600 $(BIN)/python -m pytest -q --timeout=0 tests/integration/test_recording.py -k playlist
 
 FILES ?= 1000
 .PHONY: hostile
