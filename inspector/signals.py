@@ -1,10 +1,17 @@
-"""How a process is told to stop: a flag that a signal handler may raise."""
+"""How a process stops: a flag that a signal handler may raise, and an end that nothing can hold up."""
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
+import sys
+import threading
+import time
 from contextlib import suppress
+from typing import Final, NoReturn
+
+EXIT_S: Final = 1.0  # for what is flushed and closed at the end of a process
 
 
 class StopFlag:
@@ -35,3 +42,16 @@ def stop_on_signals(stop: StopFlag) -> None:
     """Let SIGTERM and SIGINT raise the flag, and do nothing else. Only the main thread may call this."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+
+
+def exit_at_once(code: int) -> NoReturn:
+    """End the process as `sys.exit` does, but within `EXIT_S`: the interpreter waits for threads of pools,
+    and one of them may wait for a connection that has gone silent.
+    """
+
+    def end() -> None:
+        time.sleep(EXIT_S)
+        os._exit(code)
+
+    threading.Thread(target=end, name="exit", daemon=True).start()
+    sys.exit(code)

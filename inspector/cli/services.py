@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from inspector.cli.stack import StackInfo, running_stack, say_step, worker_progr
 from inspector.errors import InspectorError, Interrupted
 from inspector.logs import log_start
 from inspector.settings import Settings
+from inspector.signals import exit_at_once
 from inspector.stack import join_stack
 from inspector.tracing import configure_tracing
 from inspector.wiring.bootstrap import run_bootstrap
@@ -74,7 +74,7 @@ def work(settings: Settings, workers: int | None, index: int | None, pulse: Path
         failpoints.install(failpoints.folder_of_faults(joined.failpoints))
     configure_tracing(joined, "inspector-worker")
     serve_metrics(joined, index or 0)
-    sys.exit(make_worker(joined, pulse=pulse).run())
+    exit_at_once(make_worker(joined, pulse=pulse).run())
 
 
 @click.command()

@@ -54,7 +54,8 @@ log = structlog.get_logger(__name__)
 
 _WATCH_S: Final = 0.2
 HANGS_AFTER_LEASES: Final = 2  # without a heartbeat for so long, a worker is no use to anybody
-_GRACE_SHARE: Final = 0.9  # of the time before we are killed, for the loops to end
+_GRACE_SHARE: Final = 0.85  # of the time before we are killed, for the loops to end
+_LEAVING_S: Final = 1.0
 
 
 class Worker:
@@ -157,7 +158,13 @@ class Worker:
             if not loop.join(max(0.0, deadline - time.monotonic())):
                 log.info("loop_abandoned", loop=loop.name)
         if not died:  # else it stays on the list, and is counted as lost
-            self._heartbeat.leave()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Take ourselves off the list of workers; a connection that has gone silent may hold that up."""
+        leaving = threading.Thread(target=self._heartbeat.leave, name="leave", daemon=True)
+        leaving.start()
+        leaving.join(_LEAVING_S)
         self._listener.close()
 
     def _sweep_once(self) -> float:

@@ -16,6 +16,7 @@ from inspector.store import Database
 from inspector.store.tables import WorkerRow
 from inspector.wiring.adapters import make_uploads
 from inspector.wiring.programs import make_outbox
+from inspector.worker.heartbeat import Heartbeat
 from inspector.worker.worker import Worker
 from tests.services import Endpoint, Places, places_at
 
@@ -95,6 +96,18 @@ def test_a_worker_that_is_asked_to_stop_takes_its_leave(worker: Worker, database
     failpoints.install(SecondBeat(lambda: os.kill(os.getpid(), signal.SIGTERM)))
     assert worker.run() == 0
     assert known_workers(database) == 0
+
+
+def test_a_connection_that_goes_silent_holds_up_no_stop(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = threading.Event()
+    monkeypatch.setattr(Heartbeat, "leave", lambda _: silent.wait())
+    failpoints.install(SecondBeat(lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    try:
+        assert worker.run() == 0
+    finally:
+        silent.set()
 
 
 def test_after_a_lost_queue_work_goes_on_within_one_sweep(worker: Worker, places: Places) -> None:

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 from inspector.signals import StopFlag, stop_on_signals
+
+HELD_UP = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from inspector.signals import exit_at_once
+
+ThreadPoolExecutor().submit(threading.Event().wait)
+exit_at_once(3)
+"""
 
 
 def test_everyone_who_waits_for_the_flag_is_woken() -> None:
@@ -36,3 +47,7 @@ def test_a_signal_raises_the_flag_while_it_is_waited_for() -> None:
         killer.join()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_a_thread_that_waits_for_ever_holds_up_no_exit() -> None:
+    assert subprocess.run([sys.executable, "-c", HELD_UP], timeout=60).returncode == 3
