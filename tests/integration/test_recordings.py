@@ -148,7 +148,7 @@ def test_what_an_orphan_left_is_uploaded_and_what_is_gone_becomes_a_gap(
     (cleaned,) = orphans.clean(found)
     assert (cleaned.rescued, cleaned.lost) == (1, 1)
     assert places.bucket.read(kept, 0, 10) == b"abc"
-    assert not folder.exists()
+    assert not spool.exists()
     with database.begin() as tx:
         assert [gap.reason for gap in recordings.gaps(tx, number)] == ["segment_lost"]
         assert [s.number for s in recordings.segments(tx, number) if s.uploaded_at] == [0, 1]

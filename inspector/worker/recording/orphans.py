@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -75,6 +76,8 @@ class Orphans:
             self._mark(tx, recording)
         if here:
             shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # not there, or the spool of further recordings
+                folder.parent.rmdir()
         log.info("orphan_cleaned", recording=recording.id, rescued=rescued, lost=lost)
         return Cleaned(recording, rescued, lost)
 
