@@ -6,6 +6,7 @@ import click
 import structlog
 
 from inspector.cli.doctor import make_web
+from inspector.logs import log_start
 from inspector.settings import Settings
 from inspector.signals import StopFlag, stop_on_signals
 from inspector.stack import join_stack
@@ -44,7 +45,7 @@ def monitor(
     with monitoring(settings, web, every_s=every_s, recover=not only_watch, probe=not no_probe) as watcher:
         if once:
             ctx.exit(watcher.run_once().exit_code)
-        log.info("monitor_started", every_s=every_s, heals=not only_watch)
+        log_start("monitor")
         while not stop.is_set():
             watcher.run_once()
             stop.wait(every_s)

@@ -13,6 +13,8 @@ from rich.text import Text
 
 from inspector.cli.recordings import clock, join_recording
 from inspector.cli.tables import harmless
+from inspector.errors import InspectorError
+from inspector.logs import log_start
 from inspector.media.live import check_source
 from inspector.settings import Settings
 from inspector.signals import StopFlag, stop_on_signals
@@ -77,6 +79,7 @@ def record(
     stop = StopFlag()
     stop_on_signals(stop)
     check_source(url)
+    log_start("record")
     joined = join_stack(settings)
     plan = Plan(url, channel, segment_s, duration_s, give_up_s, stall_s)
     with closing(make_database(joined, pool_size=5)) as db, _Screen(channel) as screen:
@@ -91,10 +94,13 @@ def record(
         )
         made = recorder.run()
         screen.stop()
+        full = {recording_id for recording_id in made if has_pieces(db, recording_id)}
         for recording_id in made:
             click.echo(f"recording {recording_id}")
-            if concat and has_pieces(db, recording_id):
+            if concat and recording_id in full:
                 click.echo(join_recording(db, joined, recording_id))
+    if not full:
+        raise InspectorError(f"nothing was recorded: {url} delivered nothing")
 
 
 def has_pieces(db: Database, recording_id: int) -> bool:

@@ -15,6 +15,7 @@ from inspector.cli.scan import VIDEO_SUFFIXES
 from inspector.cli.status import bars
 from inspector.cli.tables import harmless
 from inspector.errors import Interrupted, Unavailable
+from inspector.logs import log_start
 from inspector.settings import Settings
 from inspector.signals import StopFlag, stop_on_signals
 from inspector.stack import join_stack
@@ -61,6 +62,8 @@ def watch(
     """
     stop = StopFlag()
     stop_on_signals(stop)
+    if not once:
+        log_start("watch")
     joined = join_stack(settings)
     bucket = make_bucket(joined)
     with closing(make_database(joined)) as db, bars(DownloadColumn()) as progress:
