@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, select, update
@@ -25,6 +25,12 @@ class KnownVideo:
     object: ObjectState
     sequencer: str | None
     state: State
+
+
+def age(tx: Session, found: ObjectState) -> timedelta:
+    """How long ago this version was stored, by the database's clock."""
+    now: datetime = tx.execute(select(func.clock_timestamp())).scalar_one()
+    return now - found.last_modified
 
 
 def lock_key(tx: Session, bucket: str, key: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
 from inspector.aws.bucket import Bucket
-from inspector.errors import Interrupted, MediaRejected, RejectReason, ScratchFull
+from inspector.errors import BucketUnavailable, Interrupted, MediaRejected, RejectReason, ScratchFull
 from inspector.model import ObjectState
 from inspector.settings import Settings
 from inspector.worker.scratch import scratch_folder
@@ -39,10 +40,14 @@ class Downloads:
     def fetch(self, key: str, found: ObjectState, file: BinaryIO, cancelled: Cancelled) -> bytes:
         """Write this very object to the file. Returns the sha256 of its bytes.
 
-        Raises ObjectGone or ObjectChanged if it lies there no more, Interrupted, BucketUnavailable.
+        Raises ObjectGone or ObjectChanged if it lies there no more, Interrupted, ScratchFull, and
+        BucketUnavailable, also if fewer bytes came than it has: half a video must not be taken for a bad one.
         """
         sink = _Sink(file, self._settings.max_size_bytes, cancelled)
         self._bucket.download(key, sink, version_id=found.version_id, expected=found)
+        written = sink.written_bytes()
+        if written != found.size_bytes:
+            raise BucketUnavailable(f"of {found.size_bytes} bytes of {key!r} {written} have arrived")
         return sink.sha256.digest()
 
 
@@ -65,7 +70,19 @@ class _Sink:
         try:
             self._file.write(data)
         except OSError as exc:
-            raise ScratchFull(f"the download could not be written: {exc.strerror}") from exc
+            raise _full(exc) from exc
+
+    def written_bytes(self) -> int:
+        """How much of it lies in the file."""
+        try:
+            self._file.flush()
+        except OSError as exc:
+            raise _full(exc) from exc
+        return os.fstat(self._file.fileno()).st_size
+
+
+def _full(exc: OSError) -> ScratchFull:
+    return ScratchFull(f"the download could not be written: {exc.strerror}")
 
 
 def _too_large(most_bytes: int) -> MediaRejected:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -112,7 +112,8 @@ class Ingest:
             failpoints.reach("looked")
             outcome = decide(known, found, event)
             if outcome is Outcome.QUEUED and found is not None:
-                priority = _priority(event, found)
+                long_there = event is None and videos.age(tx, found) > LONG_THERE
+                priority = _priority(event, long_there=long_there)
                 with tracing.first_span("video", name, key, found.etag):
                     videos.enqueue(tx, name, key, found, sequencer=sequencer, priority=priority)
             elif outcome is Outcome.REMOVED and known is not None:
@@ -149,12 +150,10 @@ def _asks_again(known: KnownVideo, event: ObjectEvent) -> bool:
     return uploaded_again and known.state in (State.FAILED, State.REJECTED)
 
 
-def _priority(event: ObjectEvent | None, found: ObjectState | None = None) -> Priority:
-    """How urgent a job is, by what hints at it (None: the sweep), and by what lies there."""
-    if event is not None:
-        return Priority.BACKLOG if event.kind is EventKind.BACKLOG else Priority.UPLOAD
-    long_there = found is not None and datetime.now(UTC) - found.last_modified > LONG_THERE
-    return Priority.BACKLOG if long_there else Priority.UPLOAD
+def _priority(event: ObjectEvent | None, *, long_there: bool = False) -> Priority:
+    """How urgent a job is, by what hints at it (None: the sweep)."""
+    later = long_there if event is None else event.kind is EventKind.BACKLOG
+    return Priority.BACKLOG if later else Priority.UPLOAD
 
 
 def _counted(outcome: Outcome) -> Outcome:
