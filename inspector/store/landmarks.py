@@ -18,7 +18,7 @@ from inspector.model import MOST_CHECKED_BITS, IntArray, Landmarks, Library, Pos
 #: No more rows are read for one token of a query: what more contents have in common (a channel's intro, a
 #: test card) says little, and would otherwise take as long as there are contents. Which rows depends on their
 #: checked bits, not on who came first.
-MOST_ROWS: Final = 50
+MOST_ROWS: Final = 30
 #: Tokens asked for in one statement; a longer query is asked in pieces, which bounds the memory.
 TOKENS_AT_ONCE: Final = 50_000
 
