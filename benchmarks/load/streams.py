@@ -121,7 +121,11 @@ def _missing_in_log(house: House, log: list[Heard]) -> int:
     with house.db.begin() as tx:
         positions = {row[0] for row in tx.execute(text("SELECT position FROM changes"))}
     heard = [{position for position, _ in each.events} for each in log]
-    return sum(len({p for p in positions if p >= min(each, default=0)} - each) for each in heard)
+    return sum(_missing_after(min(each, default=0), positions - each) for each in heard)
+
+
+def _missing_after(first: int, unheard: set[int]) -> int:
+    return sum(position >= first for position in unheard)
 
 
 def _gauge(port: int, name: str) -> float:
