@@ -11,11 +11,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
@@ -57,6 +59,16 @@ _FILL: Final = (
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    with library(count) as (_, app):
+        client = app.test_client()
+        print(f"{count:,} videos; milliseconds, median and worst of {REPEATED}")
+        for address in ADDRESSES:
+            measure(address, lambda address=address: ask(client, address))  # type: ignore[misc]
+
+
+@contextmanager
+def library(count: int) -> Iterator[tuple[Database, Flask]]:
+    """A database of so many videos, and the web application that shows them."""
     with tempfile.TemporaryDirectory(prefix="inspector-pages-") as folder:
         Path(folder).chmod(0o711)
         with embedded_postgres(Path(folder)) as url:
@@ -66,10 +78,7 @@ def main() -> None:
             settings = settings_for_test(
                 database_url=url, aws_endpoint_url="http://127.0.0.1:1", data_dir=Path(folder), rate_limit=0
             )
-            client = make_app(settings).test_client()
-            print(f"{count:,} videos; milliseconds, median and worst of {REPEATED}")
-            for address in ADDRESSES:
-                measure(address, lambda address=address: ask(client, address))  # type: ignore[misc]
+            yield db, make_app(settings)
             db.close()
 
 

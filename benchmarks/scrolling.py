@@ -11,11 +11,9 @@ import logging
 import shutil
 import statistics
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from flask import Flask
@@ -23,12 +21,9 @@ from playwright.sync_api import Page, sync_playwright
 from sqlalchemy import text
 from werkzeug.serving import make_server
 
-from benchmarks.pages import fill
+from benchmarks.pages import library
 from inspector.api.app import background
-from inspector.stack import embedded_postgres
-from inspector.store import Database, migrate
-from inspector.wiring.web import make_app
-from tests.services import settings_for_test
+from inspector.store import Database
 
 LIMITS: Final = (50, 200)
 CHANGES_PER_S: Final = 10
@@ -58,20 +53,10 @@ COUNT_REFRESHES: Final = """() => {
 def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    with tempfile.TemporaryDirectory(prefix="inspector-scrolling-") as folder:
-        Path(folder).chmod(0o711)
-        with embedded_postgres(Path(folder)) as url:
-            db = Database(url)
-            migrate(db)
-            fill(db, count)
-            settings = settings_for_test(
-                database_url=url, aws_endpoint_url="http://127.0.0.1:1", data_dir=Path(folder), rate_limit=0
-            )
-            with served(make_app(settings)) as address:
-                for limit in LIMITS:
-                    print(f"{limit} videos a page")
-                    look(f"{address}/?limit={limit}", db)
-            db.close()
+    with library(count) as (db, app), served(app) as address:
+        for limit in LIMITS:
+            print(f"{limit} videos a page")
+            look(f"{address}/?limit={limit}", db)
 
 
 def look(address: str, db: Database) -> None:

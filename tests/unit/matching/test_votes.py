@@ -1,4 +1,4 @@
-"""Votes of long contents take little memory."""
+"""Votes of long contents take little memory, and come from all of it."""
 
 from __future__ import annotations
 
@@ -35,3 +35,9 @@ def test_pairs_are_looked_at_some_at_a_time() -> None:
         tracemalloc.stop()
     assert len(votes.weight) > 1000
     assert peak < 60e6
+
+
+def test_cuts_late_in_a_long_film_vote_too() -> None:
+    cuts_s = np.arange(3, 6000, 3, dtype=np.float64)
+    film = replace(make_film(1, 24.0), cuts_s=cuts_s, duration_s=6000.0)
+    assert picture_votes(make_film(2, 24.0), film).b_s.max() == cuts_s[-1]
