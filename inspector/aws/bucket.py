@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -35,11 +36,6 @@ SIGNED_S: Final = 300  # long enough to begin to play; a page asks for another w
 MOST_SIGNED_S: Final = 3600
 _MIB: Final = 2**20
 
-# One stream and no threads: MiniStack reads the whole object again for every ranged GET, and a sink that
-# hashes wants its bytes in order. s3transfer asks again when a stream breaks and skips what was written.
-_DOWNLOAD: Final = TransferConfig(
-    use_threads=False, multipart_threshold=2**62, num_download_attempts=3, io_chunksize=_MIB
-)
 # S3 takes up to 10,000 parts: 640 GB.
 _UPLOAD: Final = TransferConfig(
     use_threads=False, multipart_threshold=64 * _MIB, multipart_chunksize=64 * _MIB
@@ -168,16 +164,18 @@ class Bucket:
 
     @remote(BucketUnavailable)
     def _download(self, key: str, sink: _ResumingSink, version_id: str | None, state: ObjectState) -> None:
+        # One GET, not the transfer manager: MiniStack reads the whole object again for every range, a sink
+        # that hashes wants its bytes in order, and the manager writes a beginning once more that broke off.
         sink.rewind()
-        as_file: Any = sink  # only `write` is used
         pinned = {"IfMatch": f'"{state.etag}"', **_version(version_id)}
-        with _Transfers(self.client, _DOWNLOAD, executor_cls=NonThreadedExecutor) as transfers:
-            future = transfers.download(self.name, key, as_file, pinned, [_KnownState(state)])
-            try:
-                future.result()
-            except FOREIGN_ERRORS as exc:
-                _raise_if_other(exc, key)
-                raise
+        try:
+            answer = self.client.get_object(Bucket=self.name, Key=key, **pinned)
+        except ClientError as exc:
+            _raise_if_other(exc, key)
+            raise
+        with closing(answer["Body"]) as body:
+            while piece := body.read(_MIB):
+                sink.write(piece)
 
     @remote(BucketUnavailable)
     def put(self, key: str, body: bytes) -> None:
@@ -200,7 +198,7 @@ class Bucket:
     def upload(self, path: Path, key: str, *, on_bytes: Callable[[int], None] | None = None) -> None:
         """Store a file; `on_bytes` hears how many more bytes were sent; negative when it starts anew."""
         progress = _Progress(on_bytes)
-        with _Transfers(self.client, _UPLOAD, executor_cls=NonThreadedExecutor) as transfers:
+        with TransferManager(self.client, _UPLOAD, executor_cls=NonThreadedExecutor) as transfers:
             try:
                 transfers.upload(str(path), self.name, key, subscribers=[progress]).result()
             except FOREIGN_ERRORS:
@@ -220,7 +218,7 @@ class Bucket:
         progress = _Progress(on_bytes)
         source.seek(0)
         as_file: Any = source
-        with _Transfers(self.client, _UPLOAD, executor_cls=NonThreadedExecutor) as transfers:
+        with TransferManager(self.client, _UPLOAD, executor_cls=NonThreadedExecutor) as transfers:
             extra = {"Metadata": dict(metadata)}
             try:
                 transfers.upload(as_file, self.name, key, extra, subscribers=[progress]).result()
@@ -315,7 +313,7 @@ class Bucket:
             head = self.client.head_object(Bucket=self.name, Key=key)
             if head["ContentLength"] > _COPY.multipart_threshold:  # parts bring neither along
                 pinned |= {"Metadata": head["Metadata"], "ContentType": head["ContentType"]}
-            with _Transfers(self.client, _COPY, executor_cls=NonThreadedExecutor) as transfers:
+            with TransferManager(self.client, _COPY, executor_cls=NonThreadedExecutor) as transfers:
                 transfers.copy(source, self.name, target, pinned).result()
             if head["ContentLength"] > _COPY.multipart_threshold:
                 self.set_tags(target, self.tags(key))
@@ -343,23 +341,6 @@ def possible_key(key: str) -> bool:
         return False
 
 
-class _Transfers(TransferManager):
-    """The transfer manager, allowed to ask for one ETag only."""
-
-    ALLOWED_DOWNLOAD_ARGS = [*TransferManager.ALLOWED_DOWNLOAD_ARGS, "IfMatch"]  # noqa: RUF012 - as inherited
-
-
-class _KnownState(BaseSubscriber):
-    """Tells the transfer manager what it would otherwise ask for with another HEAD."""
-
-    def __init__(self, state: ObjectState) -> None:
-        self._state = state
-
-    def on_queued(self, future: TransferFuture, **_: Any) -> None:
-        future.meta.provide_transfer_size(self._state.size_bytes)
-        future.meta.provide_object_etag(self._state.etag)
-
-
 class _Progress(BaseSubscriber):
     """Passes on how many bytes were sent, and can take them back when the upload starts anew."""
 
@@ -379,10 +360,7 @@ class _Progress(BaseSubscriber):
 
 
 class _ResumingSink:
-    """Hands each byte over once, however often the download starts anew; the ETag guarantees the same bytes.
-
-    It has no `seek`, so the transfer manager writes in order.
-    """
+    """Hands each byte over once, however often the download begins anew; its ETag grants the same bytes."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -403,8 +381,7 @@ class _ResumingSink:
 
 def _raise_if_other(exc: BaseException, key: str) -> None:
     """Raise ObjectGone or ObjectChanged if that is what a failed call says."""
-    # s3transfer wraps a failed precondition, without naming its cause.
-    code = error_code(exc) or error_code(exc.__context__ or exc)
+    code = error_code(exc)
     if code in ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "404"):
         raise ObjectGone(f"{key!r} is gone") from exc
     if code in ("PreconditionFailed", "412"):

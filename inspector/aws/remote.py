@@ -11,10 +11,10 @@ from botocore.exceptions import (
     ClientError,
     ConnectionError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
 )
-from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from inspector.errors import Unavailable
@@ -22,8 +22,8 @@ from inspector.errors import Unavailable
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: What botocore and the transfer manager raise on purpose.
-FOREIGN_ERRORS: Final = (BotoCoreError, ClientError, RetriesExceededError, S3DownloadFailedError)
+#: What botocore raises on purpose.
+FOREIGN_ERRORS: Final = (BotoCoreError, ClientError)
 
 ATTEMPTS: Final = 4  # then the caller's own backoff takes over: the breaker, the job's attempts
 FIRST_PAUSE_S: Final = 0.1
@@ -84,7 +84,7 @@ def may_pass(exc: BaseException) -> bool:
         return False
     if isinstance(cause, ClientError):
         return http_status(cause) >= 500 or error_code(cause) in _TRANSIENT_CODES
-    return isinstance(cause, ConnectionError | HTTPClientError | RetriesExceededError)
+    return isinstance(cause, ConnectionError | HTTPClientError | IncompleteReadError)
 
 
 def sentence(exc: BaseException) -> str:
