@@ -147,7 +147,10 @@ class Settings(BaseSettings):
         validation_alias=_named("AWS_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
         description="AWS region.",
     )
-    use_aws: bool = Field(False, description="Use AWS itself: `inspector up` then starts no S3 and SQS.")
+    use_aws: bool = Field(
+        False,
+        description="Use AWS itself; else it takes an endpoint, or the S3 of `inspector up`.",
+    )
     s3_public_url: str | None = Field(None, description="S3 address as browsers reach it, for signed URLs.")
     bucket: str = Field("videos", min_length=3, max_length=63, description="The bucket that is inspected.")
     queue: str = Field("video-events", description="Queue of the bucket's notifications.")

@@ -54,7 +54,15 @@ def endpoint_url(settings: Settings) -> str | None:
 
 def make_s3(settings: Settings, *, read_timeout_s: float = READ_TIMEOUT_S) -> S3Client:
     """An S3 client for the configured endpoint. Raises ConfigError if none can be made."""
-    return _make_s3_at(settings, endpoint_url(settings), read_timeout_s)
+    client = _make_s3_at(settings, endpoint_url(settings), read_timeout_s)
+    client.meta.events.register_last("before-parameter-build.s3.ListObjectsV2", _unencoded)
+    return client
+
+
+def _unencoded(params: dict[str, Any], **_: Any) -> None:
+    """Ask for keys as they are, where `EncodingType` is empty; botocore knows no other way to say so."""
+    if params.get("EncodingType") == "":
+        del params["EncodingType"]
 
 
 def make_signer(settings: Settings) -> S3Client:

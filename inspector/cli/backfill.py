@@ -12,7 +12,7 @@ from inspector.cli.status import bars
 from inspector.cli.tables import harmless
 from inspector.errors import InspectorError, Interrupted
 from inspector.logs import configure_logging
-from inspector.settings import Settings
+from inspector.settings import RESERVED_PREFIX, Settings
 from inspector.signals import StopFlag, stop_on_signals
 from inspector.stack import join_stack
 from inspector.store.backfills import BackfillState
@@ -105,11 +105,12 @@ def _plan(source: str, found: Survey) -> str:
     size = f" ({decimal(found.size_bytes)})" if found.size_bytes else ""
     if not found.total:
         raise InspectorError(_NOTHING.format(harmless(source)))
+    own = f"\n  {found.own} of the inspector's own ({RESERVED_PREFIX})" if found.own else ""
     return (
         f"{harmless(source)}: {found.total} objects\n"
         f"  {found.to_queue} to be queued{size}\n"
         f"  {found.known} known, and unchanged\n"
-        f"  {found.ignored} left out by the settings (INSPECTOR_KEY_PREFIX, INSPECTOR_KEY_SUFFIXES)"
+        f"  {found.ignored} left out by the settings (INSPECTOR_KEY_PREFIX, INSPECTOR_KEY_SUFFIXES){own}"
     )
 
 

@@ -49,10 +49,11 @@ def prune(
     with closing(make_database(joined)) as db:
         work = Pruning(db, joined.bucket, joined)
         rules = changed(work.rules, removed=removed_days, scans=scans_days, deliveries=deliveries_days)
-        found = work.survey(rules)
-        _show(found)
-        if not sum(each.count for each in found):
+        found = [each for each in work.survey(rules) if each.count]
+        if not found:
+            click.echo("nothing is kept longer than wanted")
             return
+        _show(found)
         if not yes:
             click.echo("nothing is removed without --yes", err=True)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
 from pathlib import Path
 
 import click
@@ -9,13 +10,14 @@ import structlog
 
 from inspector import failpoints
 from inspector.cli.stack import StackInfo, running_stack, say_step, worker_programs
-from inspector.errors import InspectorError, Interrupted
+from inspector.errors import InspectorError, Interrupted, Unavailable
 from inspector.logs import log_start
 from inspector.settings import Settings
 from inspector.signals import exit_at_once
 from inspector.stack import join_stack
 from inspector.tracing import configure_tracing
-from inspector.wiring.bootstrap import run_bootstrap
+from inspector.wiring.adapters import make_database
+from inspector.wiring.bootstrap import check_bucket, run_bootstrap
 from inspector.wiring.programs import make_sweep, make_worker, serve_metrics
 from inspector.worker.supervisor import StopFlag, Supervisor, stop_on_signals
 
@@ -66,6 +68,7 @@ def work(settings: Settings, workers: int | None, index: int | None, pulse: Path
     """Run workers: they receive events, inspect videos, and sweep the bucket."""
     log_start("work")
     joined = join_stack(settings)
+    _refuse_foreign_database(joined)
     count = workers or joined.workers
     if index is None and count > 1:
         _supervise(joined, count)
@@ -90,6 +93,12 @@ def sweep(settings: Settings, confirm_removals: bool) -> None:
     if blocked:
         raise InspectorError(blocked)
     click.echo("bucket and database agree")
+
+
+def _refuse_foreign_database(settings: Settings) -> None:
+    """Raises ConfigError if its videos are of another bucket. What is out of reach is waited for, as ever."""
+    with closing(make_database(settings, pool_size=1)) as db, suppress(Unavailable):
+        check_bucket(db, settings.bucket)
 
 
 def _supervise(settings: Settings, count: int) -> None:

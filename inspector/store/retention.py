@@ -29,7 +29,7 @@ class Kind(StrEnum):
     VIDEOS = "removed videos"
     CONTENTS = "contents that no video names"
     SCANS = "scanned files"
-    DELIVERIES = "events told"
+    DELIVERIES = "messages to webhooks and topics"
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,14 @@ def count_present(tx: Session, bucket: str) -> int:
     )
 
 
+def other_bucket(tx: Session, bucket: str) -> str | None:
+    """Another bucket of which there are videos here; None if there is none, or no table yet."""
+    if tx.scalar(select(func.to_regclass(VideoRow.__tablename__))) is None:
+        return None
+    others = (VideoRow.bucket < bucket) | (VideoRow.bucket > bucket)  # by the index, unlike !=
+    return tx.scalar(select(VideoRow.bucket).where(others, VideoRow.state != State.REMOVED).limit(1))
+
+
 def file_name(key: str) -> str:
     """The last part of a key: `a/b.mp4` and `a/b.mp4/` are both called `b.mp4`."""
     return key.rstrip("/").rpartition("/")[2] or key

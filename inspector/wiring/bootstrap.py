@@ -11,7 +11,7 @@ from inspector.aws import Bucket, Queue
 from inspector.errors import ConfigError, DatabaseUnavailable
 from inspector.ops.bootstrap import PROBE_S, WAIT_S, BootstrapReport, Outcome, Probe, Step, bootstrap
 from inspector.settings import Settings
-from inspector.store import Database, migrate, sweeps, workers
+from inspector.store import Database, migrate, sweeps, videos, workers
 from inspector.store.migrate import is_migrated
 from inspector.wiring.adapters import make_bucket, make_database, make_queue
 from inspector.worker.consumer import Consumer
@@ -30,11 +30,13 @@ def run_bootstrap(
 
     verify_only changes nothing, and sends a probe object only with `probe`.  pause: how to wait some seconds
     for a service; what it raises ends the bootstrap.
-    Raises Unavailable when a service does not answer, ConfigError for a database that is not migrated.
+    Raises Unavailable when a service does not answer, ConfigError for a database that is not migrated,
+    or belongs to another bucket.
     """
     db, bucket, queue = make_database(settings), make_bucket(settings), make_queue(settings)
     try:
         _settle_database(db, verify_only, on_step, pause)
+        check_bucket(db, settings.bucket)
         report = bootstrap(
             bucket,
             queue,
@@ -51,6 +53,21 @@ def run_bootstrap(
         return report
     finally:
         db.close()
+
+
+def check_bucket(db: Database, bucket: str) -> None:
+    """Raises ConfigError if the database is that of another bucket's inspector.
+
+    Workers take whatever job there is, so they would look for one bucket's videos in the other.
+    """
+    with db.begin() as tx:
+        other = videos.other_bucket(tx, bucket)
+    if other is not None:
+        raise ConfigError(
+            f"the database holds videos of the bucket {other}, and this inspector looks after {bucket}: "
+            "give it a database of its own (DATABASE_URL; of an embedded one, INSPECTOR_DATA_DIR), or set "
+            f"INSPECTOR_BUCKET={other}"
+        )
 
 
 def _settle_database(

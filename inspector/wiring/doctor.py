@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from inspector.aws import Bucket, Queue, make_s3, make_signer, make_sqs
-from inspector.errors import ConfigError
 from inspector.ops import examinations
 from inspector.ops.checkup import Check, Report
 from inspector.ops.examine import Examination, examine
 from inspector.settings import Settings
 from inspector.stack import check_ffmpeg, crash_looping, embedded_postgres_url
 from inspector.store import vitals
-from inspector.wiring.adapters import make_database
+from inspector.wiring.adapters import check_s3, make_database
 from inspector.wiring.bootstrap import make_probe
 
 _READ_TIMEOUT_S: Final = 1.5  # a silent S3 is asked up to four times
@@ -75,8 +74,7 @@ def _look_at_storage(settings: Settings) -> Iterator[Check]:
 
 def _make_storage(settings: Settings) -> tuple[Bucket, Queue]:
     """Adapters that wait for nobody long. Raises ConfigError if neither AWS nor an endpoint is named."""
-    if not settings.has_s3:
-        raise ConfigError("no S3: start `inspector up`, or set AWS_ENDPOINT_URL or INSPECTOR_USE_AWS")
+    check_s3(settings)
     s3 = make_s3(settings, read_timeout_s=_READ_TIMEOUT_S)
     sqs = make_sqs(settings, read_timeout_s=_READ_TIMEOUT_S)
     bucket = Bucket(s3, settings.bucket, make_signer(settings))

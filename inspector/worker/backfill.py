@@ -16,7 +16,7 @@ import structlog
 from inspector.aws.bucket import Bucket
 from inspector.errors import BackfillBusy, Interrupted, ObjectForbidden
 from inspector.model import EventKind, ObjectEvent, State
-from inspector.settings import Settings
+from inspector.settings import RESERVED_PREFIX, Settings
 from inspector.store import Database, backfills, videos, workers
 from inspector.store.backfills import BackfillState
 from inspector.store.locks import only_one
@@ -37,12 +37,13 @@ class Stop(Protocol):
 class Survey:
     """What a backfill would do. size_bytes: of what it would queue, where that is known.
 
-    ignored: keys that the settings leave out, or that are the inspector's own.
+    ignored: keys that the settings leave out.  own: those of its thumbnails and the like.
     """
 
     total: int = 0
     known: int = 0
     ignored: int = 0
+    own: int = 0
     to_queue: int = 0
     size_bytes: int = 0
 
@@ -62,10 +63,12 @@ class Backfill:
         for page in source.pages(""):
             wanted = self._wanted(page)
             unknown = self._unknown(wanted)
+            own = sum(item.key.startswith(RESERVED_PREFIX) for item in page.items)
             found = Survey(
                 total=found.total + len(page.items),
                 known=found.known + len(wanted) - len(unknown),
-                ignored=found.ignored + len(page.items) - len(wanted),
+                ignored=found.ignored + len(page.items) - len(wanted) - own,
+                own=found.own + own,
                 to_queue=found.to_queue + len(unknown),
                 size_bytes=found.size_bytes + sum(item.size_bytes or 0 for item in unknown),
             )

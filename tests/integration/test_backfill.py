@@ -130,8 +130,9 @@ def test_what_is_known_and_unchanged_is_passed_over(house: House) -> None:
 def test_a_survey_changes_nothing_and_counts_what_the_settings_leave_out(house: House) -> None:
     strict = house.places.settings.model_copy(update={"key_prefix": "films/", "key_suffixes": (".mp4",)})
     backfill = Backfill(house.db, house.bucket, Ingest(house.db, house.bucket, strict), strict)
+    house.bucket.put(".inspector/thumbnails/1.webp", b"x")
     plan = backfill.survey(house.source(f"s3://{house.bucket.name}"))
-    assert plan == Survey(total=5, known=0, ignored=1, to_queue=4, size_bytes=4)
+    assert plan == Survey(total=6, known=0, ignored=1, own=1, to_queue=4, size_bytes=4)
     assert house.queued() == {}
 
 

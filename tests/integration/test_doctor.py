@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from inspector.cli.client import StatusClient
+from inspector.errors import ConfigError
 from inspector.ops.checkup import Check, Result
 from inspector.ops.examine import examine
 from inspector.settings import SandboxChoice, Settings
@@ -90,6 +91,15 @@ def test_all_is_well_where_all_is_well(places: Places, db: Database) -> None:
     assert all(check.figure and not check.remedy for check in seen.values())
     assert row(places.settings, "round trip").result is OK
     assert places.bucket.list_page().objects == []
+
+
+def test_the_database_of_another_bucket_is_refused(places: Places, db: Database) -> None:
+    add_video(db, "another", "done", "0 s")
+    with pytest.raises(ConfigError, match=r"bucket another, .* INSPECTOR_BUCKET=another"):
+        run_bootstrap(places.settings)
+    with db.begin() as tx:
+        tx.execute(text("UPDATE videos SET state = 'removed'"))
+    assert run_bootstrap(places.settings).ok
 
 
 # ---------------------------------------------------------------- this machine
