@@ -41,7 +41,8 @@ def reindex(settings: Settings, dry_run: bool, no_wait: bool, cancel: bool) -> N
       inspector reindex --cancel
 
     Workers do it while no video waits. Where the fingerprints are still good, nothing is downloaded. Old
-    results stay until the new ones are there, and new uploads are compared with old and new ones alike. It
+    results stay until the new ones are there. New uploads are compared with what is up to date, and with the
+    rest if its fingerprints can be read (see --dry-run); else they meet it when it is brought up to date. It
     may be stopped at any time, and goes on with what is left; Ctrl-C ends only this command. Exit codes: 0
     done; 1 it could not be done; 3 done, but some videos could not be brought up to date.
     """
@@ -113,6 +114,7 @@ def _plan(work: Work) -> str:
         f"to be brought up to date to algorithm {ALGORITHM}:\n"
         f"  {work.from_fingerprints} videos from their fingerprints\n"
         f"  {work.to_decode} videos to be decoded again ({long} of media, {decimal(work.size_bytes)})"
+        + (f"\n  {work.apart} of them are not compared with new uploads before that" if work.apart else "")
     )
 
 

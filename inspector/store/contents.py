@@ -110,6 +110,11 @@ def save(
     return tx.execute(statement.returning(ContentRow.id)).scalar_one()
 
 
+def comparable(algorithm: int) -> bool:
+    """Whether fingerprints of this version can be compared with those of today."""
+    return algorithm >= COMPARABLE_SINCE
+
+
 def load(tx: Session, content_ids: Collection[int]) -> dict[int, StoredContent]:
     """The contents by their ids, those left out whose fingerprints cannot be compared with those of today."""
     rows = tx.scalars(

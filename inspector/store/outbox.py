@@ -17,7 +17,8 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from inspector.store.tables import DeliveryRow, OutboxRow
+from inspector.model import State
+from inspector.store.tables import DeliveryRow, OutboxRow, VideoRow
 
 _ERROR_LIMIT: Final = 500
 #: The same pair of videos, with the same contents, is one event however often it is found.
@@ -38,7 +39,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that has happened. facts: the video's row at that moment."""
+    """Something that has happened. facts: the video's row at that moment; of a match, the two contents."""
 
     id: int
     event_id: str
@@ -140,6 +141,20 @@ def add_pair(
 def _deliver(tx: Session, outbox_id: int, targets: Collection[str]) -> None:
     rows = [{"outbox_id": outbox_id, "target": target} for target in sorted(targets)]
     tx.execute(insert(DeliveryRow).values(rows))
+
+
+def tell_late(tx: Session, content_id: int, others: Collection[int], *, since: datetime) -> None:
+    """Have it told that a content matches these others, for each of their videos inspected since then:
+
+    at that time the two could not be compared.
+    """
+    videos = select(VideoRow).where(
+        VideoRow.content_id.in_(others), VideoRow.state == State.DONE, VideoRow.finished_at >= since
+    )
+    for video in tx.scalars(videos):
+        facts = {"content_id": video.content_id, "match_with": content_id}
+        event_id = str(uuid.uuid4())
+        tx.add(OutboxRow(event_id=event_id, kind=EventKind.MATCH_FOUND, video_id=video.id, data=facts))
 
 
 # ---------------------------------------------------------------- delivering

@@ -7,14 +7,14 @@ stop, or die, at any moment, and goes on with what is left.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, Double, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from inspector.model import ALGORITHM, Library, ObjectState, State
+from inspector.model import ALGORITHM, COMPARABLE_SINCE, Library, ObjectState, State
 from inspector.store.tables import ContentRow, ReindexFaultRow, ReindexRow, VideoRow
 
 _ERROR_LIMIT: Final = 500
@@ -54,12 +54,16 @@ class ReindexState:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a reindex has to do: contents whose fingerprints are still good, and others by their media."""
+    """What a reindex has to do: contents whose fingerprints are still good, and others by their media.
+
+    apart: those that new uploads are not compared with until then.
+    """
 
     from_fingerprints: int
     to_decode: int
     media_s: float
     size_bytes: int
+    apart: int
 
 
 def start(tx: Session) -> None:
@@ -85,6 +89,11 @@ def is_wanted(tx: Session) -> bool:
     return tx.scalar(wish) is not None
 
 
+def started_at(tx: Session) -> datetime:
+    """Since when it is wished; what was inspected since is a new upload. It must be running."""
+    return tx.execute(select(ReindexRow.started_at).where(ReindexRow.algorithm == ALGORITHM)).scalar_one()
+
+
 def load(tx: Session, *, max_attempts: int) -> ReindexState:
     row = tx.scalars(select(ReindexRow).where(ReindexRow.algorithm == ALGORITHM)).first()
     given_up = select(func.count()).where(ReindexFaultRow.attempts >= max_attempts)
@@ -100,15 +109,16 @@ def estimate(tx: Session, *, seen_since: int) -> Work:
     """What there is to do. seen_since: fingerprints of this version are still good."""
     good = ContentRow.algorithm >= seen_since
     size = ContentRow.media["size_bytes"].astext.cast(Double)
-    from_fingerprints, to_decode, media_s, size_bytes = tx.execute(
+    from_fingerprints, to_decode, media_s, size_bytes, apart = tx.execute(
         select(
             func.count().filter(good),
             func.count().filter(~good),
             func.coalesce(func.sum(ContentRow.duration_s).filter(~good), 0.0),
             func.coalesce(func.sum(size).filter(~good), 0.0),
+            func.count().filter(ContentRow.algorithm < COMPARABLE_SINCE),
         ).where(_outdated(), _named())
     ).one()
-    return Work(from_fingerprints, to_decode, media_s, int(size_bytes))
+    return Work(from_fingerprints, to_decode, media_s, int(size_bytes), apart)
 
 
 def next_outdated(tx: Session, after: Place, *, max_attempts: int, limit: int) -> list[Outdated]:

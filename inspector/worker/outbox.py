@@ -75,17 +75,23 @@ class Outbox:
             found = {status.video_id: status for status in self._statuses.by_ids(ids)} if ids else {}
             for event in events:
                 status = standing(event, found.get(event.video_id))
-                outbox.route(tx, event, told_of(event, status), self._wanting(event.kind))
+                if event.kind is EventKind.MATCH_FOUND:  # told pair by pair, and not as a whole
+                    outbox.route(tx, event, {}, ())
+                else:
+                    outbox.route(tx, event, told_of(event, status), self._wanting(event.kind))
                 if status is not None:
                     self._route_matches(tx, event, status)
             failpoints.reach("routed")
         return len(events)
 
     def _route_matches(self, tx: Session, event: Event, status: VideoStatus) -> None:
+        """All matches of the video; of an event about one match, that one."""
         wanting = self._wanting(EventKind.MATCH_FOUND)
+        only = event.facts.get("match_with")
         others = {
             other.video_id: (other.video_id or 0, other.content_id or 0)
             for other in self._statuses.by_ids([match.video_id for match in status.duplicates])
+            if only in (None, other.content_id)
         }
         mine = (event.video_id, status.content_id or 0)
         keys = [status.key, *(match.key for match in status.duplicates)]
@@ -142,7 +148,7 @@ def pause_after(attempt: int) -> float:
 
 def standing(event: Event, status: VideoStatus | None) -> VideoStatus | None:
     """The present status, if it still shows what the event is about."""
-    if status is None or status.state is not State.DONE or event.kind is not EventKind.VIDEO_DONE:
+    if status is None or status.state is not State.DONE or event.kind is EventKind.VIDEO_FAILED:
         return None
     return status if status.content_id == event.facts["content_id"] else None
 

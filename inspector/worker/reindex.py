@@ -2,7 +2,9 @@
 
 Old results stay until the new ones are there: first the new fingerprint replaces the old one, then its
 matches with all others, of whichever generation, replace theirs; a match that only the old algorithm saw goes
-once both of its ends have been searched anew. A new upload is compared with both generations all the while.
+once both of its ends have been searched anew. A new upload is compared with both generations all the while,
+or, where the old one cannot be compared any more, with each content of it as that is brought up to date; such
+matches are told to the world outside as those of the upload would have been.
 
 Two workers at the same content would store the same: results depend on the bytes alone. So a lock that dies
 with its connection is enough, and no lease is needed.
@@ -23,7 +25,7 @@ from inspector.matching import make_landmarks
 from inspector.metrics import REINDEXED
 from inspector.model import ALGORITHM, SEEN_SINCE, Library
 from inspector.settings import Settings
-from inspector.store import Database, contents, landmarks, matches, reindexing
+from inspector.store import Database, contents, landmarks, matches, outbox, reindexing
 from inspector.store.locks import only_one
 from inspector.store.reindexing import START, Outdated, Place
 from inspector.worker.download import Downloads
@@ -115,6 +117,9 @@ class Reindex:
             contents.touch_neighbours(tx, content.id)
             contents.mark_searched(tx, content.id)
             matches.drop_outdated(tx, content.id)
+            if not contents.comparable(content.algorithm) or content.algorithm == ALGORITHM:
+                others = {pair.content_a for pair in found} | {pair.content_b for pair in found}
+                outbox.tell_late(tx, content.id, others - {content.id}, since=reindexing.started_at(tx))
             reindexing.forget_fault(tx, content.id)
         log.info("content_renewed", key=content.key, was=content.algorithm, how=how)
         return how

@@ -11,15 +11,18 @@ from click.testing import CliRunner, Result
 from sqlalchemy import func, select, text, update
 
 from inspector.cli.reindex import reindex as command
-from inspector.model import ALGORITHM, State, VideoStatus
+from inspector.model import ALGORITHM, COMPARABLE_SINCE, SEEN_SINCE, State, VideoStatus
 from inspector.settings import Settings
 from inspector.store import Database, contents, jobs, reindexing
 from inspector.store.locks import only_one
+from inspector.store.outbox import EventKind
 from inspector.store.status import StatusReader
 from inspector.store.tables import ContentRow, LandmarkRow, MatchRow, ReindexFaultRow
 from inspector.worker.ingest import Ingest
 from inspector.worker.inspect import Inspection
+from inspector.worker.outbox import Outbox, Target
 from inspector.worker.reindex import Reindex
+from tests.integration.test_outbox import Ear
 from tests.services import Places, places_at
 from tests.shelf import empty
 
@@ -198,6 +201,45 @@ def test_new_uploads_meanwhile_are_compared_with_both_generations(
         assert house.duplicates("edited") == before
     assert house.algorithms() == {ALGORITHM}
     assert house.duplicates("film")["clip"] == inspected["clip"]
+
+
+def test_uploads_meet_what_cannot_be_compared_when_it_is_brought_up_to_date(
+    house: House, inspected: dict[str, float]
+) -> None:
+    ear = Ear()
+    targets = {"ear": Target(ear, frozenset(EventKind))}
+    box = Outbox(house.db, StatusReader(house.db, min_score=0.5), targets)
+
+    def heard() -> list[tuple[str, str]]:
+        while not box.run_once():
+            pass
+        told = [m for m in ear.heard if m.kind is EventKind.MATCH_FOUND]
+        return sorted((m.data["video"]["key"], m.data["other"]["key"]) for m in told)
+
+    heard()
+    ear.heard.clear()
+    house.grow_old()
+    assert "2 of them are not compared with new uploads" in house.run_command("--dry-run").output
+    house.start()
+    house.put("edited")
+    assert house.duplicates("edited") == {}, "fingerprints that cannot be read are not compared"
+    assert house.duplicates("film") == inspected, "and what was found before is shown"
+    assert heard() == []
+    worker = house.worker()
+    assert worker.run_once()
+    assert len(house.duplicates("edited")) == len(heard()) == 1, "as soon as one of them is up to date"
+    while worker.run_once():
+        pass
+    assert heard() == [("edited", "clip"), ("edited", "film")], "each once, and not what was told before"
+    after = {name: house.duplicates(name) for name in ("film", "clip", "edited")}
+    assert set(after["edited"]) == {"film", "clip"}
+    empty(house.db)
+    house.put("film", "clip", "edited")
+    assert after == {name: house.duplicates(name) for name in after}, "as if all had come anew"
+
+
+def test_what_needs_no_second_look_can_be_compared() -> None:
+    assert COMPARABLE_SINCE <= SEEN_SINCE <= ALGORITHM
 
 
 @pytest.mark.usefixtures("inspected")
