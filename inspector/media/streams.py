@@ -49,8 +49,8 @@ class Times:
     def __init__(self, zero_s: Fraction = Fraction(0)) -> None:
         self._zero_s = zero_s
         self._rest = b""
-        self._unit = Fraction(1, 1_000_000)
         self._end = 0
+        self._count_in(Fraction(1, 1_000_000))
 
     def parse(self, data: bytes) -> Iterator[Packet]:
         """The packets whose lines are complete now. Raises ToolFailed on what is no such line."""
@@ -58,17 +58,25 @@ class Times:
         for line in lines:
             try:
                 if line.startswith(b"#tb 0:"):
-                    self._unit = Fraction(line[6:].decode().strip())
+                    self._count_in(Fraction(line[6:].decode().strip()))
                 elif line and not line.startswith(b"#"):
                     yield self._packet(line)
-            except (ValueError, ZeroDivisionError) as exc:
+            except (ValueError, ArithmeticError) as exc:
                 raise ToolFailed(f"ffmpeg wrote a line that is no packet: {line[:80]!r}") from exc
 
+    def _count_in(self, unit_s: Fraction) -> None:
+        """Seconds are whole numbers divided by `_per_s`: as exact as fractions, at a tenth of their cost."""
+        self._per_s = unit_s.denominator * self._zero_s.denominator
+        self._scale = unit_s.numerator * self._zero_s.denominator
+        self._shift = unit_s.denominator * self._zero_s.numerator
+
     def _packet(self, line: bytes) -> Packet:
-        pts, duration, size = (int(field) for field in line.split(b",")[2:5])
-        start = self._end if pts == NO_TIME else pts
-        self._end = start + duration
-        return Packet(float(start * self._unit + self._zero_s), float(duration * self._unit), size)
+        _, _, pts, duration, size, _ = line.split(b",", 5)
+        start = self._end if int(pts) == NO_TIME else int(pts)
+        lasts = int(duration)
+        self._end = start + lasts
+        start_s = (start * self._scale + self._shift) / self._per_s
+        return Packet(start_s, lasts * self._scale / self._per_s, int(size))
 
 
 class Frames:
@@ -198,13 +206,15 @@ class Sound:
         self._hand_on(at_least=1)
 
     def _place(self) -> None:
-        while self._waiting and self._waiting[0].size_bytes <= len(self._samples):
+        done = 0
+        while self._waiting and done + self._waiting[0].size_bytes <= len(self._samples):
             packet = self._waiting.popleft()
-            samples = bytes(self._samples[: packet.size_bytes])
-            del self._samples[: packet.size_bytes]
-            self._place_at(round(packet.start_s * SOUND_RATE_HZ), samples)
+            until = done + packet.size_bytes
+            self._place_at(round(packet.start_s * SOUND_RATE_HZ), self._samples[done:until])
+            done = until
+        del self._samples[:done]
 
-    def _place_at(self, start: int, samples: bytes) -> None:
+    def _place_at(self, start: int, samples: bytearray) -> None:
         gap = start - self._placed_samples
         if start > self._max_samples:
             raise MediaRejected(RejectReason.TOO_LONG, "its sound goes on for longer than is allowed")
@@ -220,7 +230,7 @@ class Sound:
         for done in range(0, gap, chunk):
             self._append(bytes(min(chunk, gap - done) * SAMPLE_BYTES))
 
-    def _append(self, samples: bytes) -> None:
+    def _append(self, samples: bytes | bytearray) -> None:
         self._placed += samples
         self._placed_samples += len(samples) // SAMPLE_BYTES
         self._hand_on(at_least=CHUNK_BYTES)
