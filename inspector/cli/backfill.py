@@ -46,10 +46,10 @@ def backfill(settings: Settings, source: str, rate: float, dry_run: bool, restar
       inspector backfill s3://inventories/videos/daily/2026-07-01T01-00Z/manifest.json
       inspector backfill keys.csv
 
-    SOURCE is a part of the inspected bucket, or a list of its objects: the manifest of an S3 Inventory in
-    CSV, or a CSV file with the columns bucket and key (URL-encoded, as S3 writes them), gzipped or not; lists
-    may lie on this machine or in any bucket. Videos that are known and unchanged are passed over. Ctrl-C
-    stops it; the same command goes on where it was.
+    SOURCE is a part of the inspected bucket, or a list of its objects: the manifest of an S3 Inventory (in
+    CSV; in Parquet with the extra `inventory`), or a CSV file with the columns bucket and key
+    (URL-encoded, as S3 writes them), gzipped or not; lists may lie on this machine or in any bucket. Videos
+    that are known and unchanged are passed over. Ctrl-C stops it; the same command goes on where it was.
     """
     joined = _quietly(join_stack(settings))
     keys, work = make_source(joined, source), make_backfill(joined)

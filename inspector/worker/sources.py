@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,8 +15,7 @@ from inspector.aws.inventory import (
     DEFAULT_COLUMNS,
     Listed,
     Manifest,
-    open_list,
-    parse_list,
+    listed_in,
     parse_manifest,
     places_beside,
 )
@@ -88,8 +87,7 @@ class Inventory:
             yield from self._pages_of(number, file, int(done) if number == int(first) else 0)
 
     def _pages_of(self, number: int, file: str, done: int) -> Iterator[Page]:
-        with self._fetch(file) as path, open_list(path) as lines:
-            listed = parse_list(lines, self._manifest.columns, self._manifest.bucket, file)
+        with self._fetch(file) as path, closing(listed_in(path, self._manifest, file)) as listed:
             rest = islice(listed, done, None)
             while items := tuple(islice(map(_item, rest), PAGE_KEYS)):
                 done += len(items)

@@ -222,7 +222,16 @@ BROKEN: dict[str, tuple[Break, type[Exception], str]] = {
         ForeignBucket,
         "lists 'archive'",
     ),
-    "parquet": (lambda h, p: h.write_inventory(p, fileFormat="Parquet"), UnreadableInventory, "as CSV"),
+    "another format": (
+        lambda h, p: h.write_inventory(p, fileFormat="ORC"),
+        UnreadableInventory,
+        "as CSV or Parquet",
+    ),
+    "no parquet": (
+        lambda h, p: h.write_inventory(p, fileFormat="Parquet"),
+        UnreadableInventory,
+        "no Parquet file",
+    ),
     "no manifest": (lambda h, p: h.write_inventory(p, files=None), UnreadableInventory, "no manifest"),
     "no file": (lambda h, p: p / "none.csv", UnreadableInventory, "wanted is s3://"),
     "no object": (lambda h, p: f"s3://{h.bucket.name}/none/manifest.json", UnreadableInventory, "no s3://"),
