@@ -31,7 +31,7 @@ demo: .venv/.embedded ffmpeg ## Start the stack, upload four short videos, show 
 # ---------------------------------------------------------------- develop
 
 .PHONY: test
-test: .venv/.dev .localstack ffmpeg chromium bubblewrap strace promtool ## Run all tests, with real services; PYTEST_ARGS are handed on
+test: .venv/.dev .localstack ffmpeg chromium bubblewrap strace promtool kubectl ## Run all tests, with real services; PYTEST_ARGS are handed on
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 SEED ?=
@@ -191,3 +191,7 @@ strace:
 .PHONY: promtool
 promtool:
 	@./infra/install-promtool
+
+.PHONY: kubectl
+kubectl:
+	@./infra/install-kubectl

@@ -156,6 +156,7 @@ def localstack(service_dir: Path) -> Iterator[Endpoint]:
         "DNS_ADDRESS": "0",
         "SERVICES": "s3,sqs,sts",
         "EAGER_SERVICE_LOADING": "1",
+        "STRICT_SERVICE_LOADING": "0",  # others when they are asked for: SNS, EventBridge
         "DISABLE_EVENTS": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",

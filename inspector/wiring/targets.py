@@ -45,7 +45,7 @@ def _bus(bus: Bus) -> Target:
 
 
 class Tagging:
-    """Tags the object that an event is about; of a match the other one, whose verdict it may change.
+    """Tags the object that an event is about; of a match both, since it may change either's verdict.
 
     Tags show how a video stands when they are written, so their order does not matter.
     """
@@ -56,8 +56,9 @@ class Tagging:
 
     def tell(self, message: Message) -> None:
         """Raises Unavailable. An object that is gone needs no tags."""
-        video_id = message.data["other"]["id"] if "other" in message.data else message.data["id"]
-        for status in self._statuses.by_ids([video_id]):
+        data = message.data
+        ids = [data["other"]["id"], data["video"]["id"]] if "other" in data else [data["id"]]
+        for status in self._statuses.by_ids(ids):
             if status.state in _TAGGED:
                 self._tags.write(status.key, _tags_of(status))
 

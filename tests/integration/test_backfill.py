@@ -222,7 +222,7 @@ BROKEN: dict[str, tuple[Break, type[Exception], str]] = {
         ForeignBucket,
         "lists 'archive'",
     ),
-    "another format": (
+    "orc": (
         lambda h, p: h.write_inventory(p, fileFormat="ORC"),
         UnreadableInventory,
         "as CSV or Parquet",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.stub import ANY, Stubber
@@ -19,7 +21,7 @@ from inspector.model import State, Verdict
 from inspector.store import Database, outbox
 from inspector.store.outbox import DeliveryRecord, DeliveryState, EventKind, Message
 from inspector.store.status import StatusReader
-from inspector.wiring.targets import ALL, Tagging
+from inspector.wiring.targets import ALL, Tagging, make_targets
 from inspector.worker.outbox import MOST_ATTEMPTS, Outbox, Target, pause_after
 from inspector.worker.webhooks import NotDelivered, body_of
 from tests.integration.rest import Shelf, rest_settings
@@ -273,8 +275,44 @@ def test_objects_are_tagged_and_keep_the_tags_of_others(bucket_and_queue: Places
     assert {record.state for record in log_of(database)} == {DeliveryState.DELIVERED}
 
 
-def test_results_are_published_to_a_topic_and_a_bus(database: Database, tmp_path: Path) -> None:
-    """The emulators at hand have neither; botocore checks the calls against AWS's description."""
+@pytest.mark.parametrize("aws_endpoint", ["localstack"], indirect=True)
+def test_results_arrive_by_a_topic_and_by_a_bus(bucket_and_queue: Places, database: Database) -> None:
+    """Both hand on to a queue, as people subscribe to them."""
+    places = bucket_and_queue
+    name, sqs = places.settings.bucket, places.queue.client
+    sns, events = make_sns(places.settings), make_eventbridge(places.settings)
+    url = sqs.get_queue_url(QueueName=places.queue.name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    only_done = {"RawMessageDelivery": "true", "FilterPolicy": json.dumps({"type": ["video.done"]})}
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=only_done)
+    events.create_event_bus(Name=name)
+    pattern = json.dumps({"source": ["video-inspector"], "detail-type": ["video.failed"]})
+    events.put_rule(Name=name, EventBusName=name, EventPattern=pattern)
+    events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "1", "Arn": arn}])
+
+    settings = places.settings.model_copy(update={"sns_topic_arn": topic, "eventbridge_bus": name})
+    statuses = StatusReader(database, min_score=0.5)
+    shelf = Shelf(database, name)
+    shelf.put("a.mp4", State.DONE)
+    shelf.put("b.mp4", State.FAILED)
+    run(Outbox(database, statuses, make_targets(settings, statuses)))
+    assert {record.state for record in log_of(database)} == {DeliveryState.DELIVERED}
+    heard: list[dict[str, Any]] = []
+    while len(heard) < 2:
+        messages = places.queue.receive(wait_s=5, visibility_s=60)
+        assert messages, heard
+        heard += [json.loads(message.body) for message in messages]
+        places.queue.delete(messages)
+    (by_topic,) = (each for each in heard if "detail" not in each)
+    (by_bus,) = (each for each in heard if "detail" in each)
+    assert (by_topic["type"], by_topic["data"]["key"]) == ("video.done", "a.mp4")
+    assert (by_bus["source"], by_bus["detail-type"]) == ("video-inspector", "video.failed")
+    assert by_bus["detail"]["data"]["key"] == "b.mp4"
+
+
+def test_what_a_topic_or_a_bus_refuses_is_repeated(database: Database, tmp_path: Path) -> None:
+    """An emulator refuses nothing, so botocore answers; it checks the calls against AWS's description."""
     settings = rest_settings(tmp_path)
     sns, events = make_sns(settings), make_eventbridge(settings)
     Shelf(database, "videos").put("a", State.DONE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -223,7 +225,7 @@ def test_selectors_select_the_pods_they_are_meant_for() -> None:
         assert selectors == [labels[program]] * 3
     assert named("Service", "inspector-web")["spec"]["selector"] == labels["web"]
     job = named("Job", "inspector-bootstrap")["metadata"]["labels"]
-    assert job == labels["bootstrap"], "the guide applies the job alone, by this label"
+    assert job == labels["bootstrap"]
     (all_of_ours,) = load(MANIFESTS / "base" / "kustomization.yaml")[0]["labels"]
     assert all_of_ours["includeTemplates"]
     assert named("NetworkPolicy", "inspector")["spec"]["podSelector"]["matchLabels"] == all_of_ours["pairs"]
@@ -232,6 +234,72 @@ def test_selectors_select_the_pods_they_are_meant_for() -> None:
 def test_the_image_of_the_overlay_is_that_of_the_base() -> None:
     (image,) = load(MANIFESTS / "example" / "kustomization.yaml")[0]["images"]
     assert {container(program)["image"] for program in PROGRAMS} == {image["name"]}
+
+
+# ---------------------------------------------------------------- what Kustomize makes of it
+
+
+def kustomized(overlay: Path) -> list[Manifest]:
+    kubectl = shutil.which("kubectl") or str(ROOT / "build" / "kubectl")  # which `make test` puts there
+    command = [kubectl, "kustomize", str(overlay)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return list(YAML(typ="safe", pure=True).load_all(done.stdout))
+
+
+@pytest.fixture(scope="module", params=["example", "example with bubblewrap"])
+def ours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Manifest]:
+    """The example as the guide has it copied and filled in."""
+    folder = tmp_path_factory.mktemp("kubernetes") / "kubernetes"
+    shutil.copytree(MANIFESTS, folder)
+    overlay = folder / "example"
+    (overlay / "secrets.env").write_text(f"DATABASE_URL=postgresql://u@db/i\nINSPECTOR_TOKEN={SECRET}\n")
+    if request.param != "example":
+        kustomization = overlay / "kustomization.yaml"
+        text = kustomization.read_text()
+        kustomization.write_text(text.replace("# components:\n#   -", "components:\n  -"))
+        assert text != kustomization.read_text()
+    return kustomized(overlay)
+
+
+def only(objects: list[Manifest], kind: str, name: str = "") -> Manifest:
+    (found,) = (o for o in objects if o["kind"] == kind and o["metadata"]["name"].startswith(name))
+    return found
+
+
+def test_what_kustomize_makes_is_what_the_schemas_say(ours: list[Manifest]) -> None:
+    for manifest in ours:
+        if manifest["apiVersion"].startswith("keda.sh/"):
+            shorn = {**manifest, "metadata": {"name": manifest["metadata"]["name"]}}
+            KEDA.validate_python(shorn)
+        else:
+            kubernetes_validate.validate(manifest, VERSIONS[0], strict=True)
+        assert manifest["kind"] == "Namespace" or manifest["metadata"]["namespace"] == "inspector"
+
+
+def test_what_kustomize_renames_is_found_under_its_new_name(ours: list[Manifest]) -> None:
+    secret, settings = (only(ours, kind)["metadata"]["name"] for kind in ("Secret", "ConfigMap"))
+    assert secret != "inspector" != settings
+    (key,) = only(ours, "TriggerAuthentication")["spec"]["secretTargetRef"]
+    assert key["name"] == secret
+    programs = ("Job", ""), ("Deployment", "inspector-web"), ("Deployment", "inspector-worker")
+    for kind, name in programs:
+        (container,) = only(ours, kind, name)["spec"]["template"]["spec"]["containers"]
+        assert {each["configMapRef"]["name"] for each in container["envFrom"][:1]} == {settings}
+        refs = [each["valueFrom"]["secretKeyRef"]["name"] for each in container["env"] if "valueFrom" in each]
+        assert set(refs) == {secret}
+        assert container["image"] == "registry.example.com/video-inspector:1"
+
+
+def test_the_guide_upgrades_with_all_that_bootstrap_needs(ours: list[Manifest]) -> None:
+    """Not the job alone: a changed setting has a new name, which it would wait for."""
+    guide = (ROOT / "docs" / "deploy-kubernetes.md").read_text()
+    (left_out,) = re.findall(r"-l 'app\.kubernetes\.io/name notin \((.*?)\)'", guide)
+    assert left_out.split(", ") == ["inspector-web", "inspector-worker"]
+    labels = [(o, o["metadata"].get("labels", {}).get("app.kubernetes.io/name")) for o in ours]
+    first = [o["kind"] for o, name in labels if name not in left_out.split(", ")]
+    assert {"Job", "Secret", "ConfigMap", "ServiceAccount", "NetworkPolicy"} <= set(first)
+    assert "Deployment" not in first, "the programs of before go on until the tables are there"
 
 
 # ---------------------------------------------------------------- settings and commands
