@@ -1,7 +1,8 @@
 """What an inspection costs beside plain decoding and other tools: `python -m benchmarks.speed [FILE…]`.
 
-Plain decoding is `ffmpeg -v error -threads 1 -i FILE -f null -`. Everything is pinned to one core and runs in
-turns, so that a machine that is busy with other things slows all alike; medians are printed. Without FILEs,
+Plain decoding is `ffmpeg -v error -threads 1 -i FILE -f null -`. All is pinned alike and runs in turns, so
+that a machine that is busy with other things slows all alike; medians are printed. An inspection is two
+processes of one thread each, ffmpeg and ours, so it is measured on one core and on two. Without FILEs,
 files of minutes of 1080p and 480p H.264, HEVC and VP9 are made, of the --clips given or of ffmpeg's own
 sources.
 
@@ -71,11 +72,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = given.files or make_all(Path(folder), given.clips, given.seconds)
         print(
-            "| file | plain: s | CPU s | accurate: wall | CPU | fast: wall | CPU | remux | two |\n"
-            "|---|---|---|---|---|---|---|---|---|"
+            "| file | cores | plain: s | CPU s | accurate: wall | CPU | fast: wall | CPU | remux | two |\n"
+            "|---|---|---|---|---|---|---|---|---|---|"
         )
         for file in files:
-            print(costs_of(file, given.runs), flush=True)
+            for cores in (1, 2):
+                print(costs_of(file, given.runs, cores), flush=True)
         if not given.no_peers:
             print_peers(files, min(given.runs, RUNS_OF_OTHERS))
 
@@ -110,10 +112,10 @@ def make(folder: Path, name: str, clips: Sequence[Path], seconds: int) -> Path:
 # ---------------------------------------------------------------- ours
 
 
-def costs_of(file: Path, runs: int) -> str:
+def costs_of(file: Path, runs: int, cores: int) -> str:
     """A row of the first table."""
     accurate, fast = settings_of(Preset.ACCURATE), settings_of(Preset.FAST)
-    with pinned(1):
+    with pinned(cores):
         rounds = [
             (
                 cost(lambda: decode_plainly(file)),
@@ -135,10 +137,11 @@ def costs_of(file: Path, runs: int) -> str:
         )
     )
     plain = Cost(*(statistics.median(times[0] for times in one) for one in (walls, cpus)))
+    figures = [*plain, accurate_wall, accurate_cpu, fast_wall, fast_cpu]
+    two = f"{gain_of_two(file, min(runs, RUNS_OF_OTHERS)):.2f}" if cores == 2 else ""
     return (
-        f"| {file.name} | {plain.wall_s:.2f} | {plain.cpu_s:.2f} | {accurate_wall:.2f} | {accurate_cpu:.2f} "
-        f"| {fast_wall:.2f} | {fast_cpu:.2f} | {remux:.0f} "
-        f"| {gain_of_two(file, min(runs, RUNS_OF_OTHERS)):.2f} |"
+        f"| {file.name} | {cores} | {' | '.join(f'{figure:.2f}' for figure in figures)} "
+        f"| {remux:.0f} | {two} |"
     )
 
 
