@@ -8,14 +8,9 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from inspector.api.v1.review_documents import details_of, group_of, made_of, outcomes_of, pair_of, stretch_of
 from inspector.cli import review_tables as tables
 from inspector.cli.review_actions import actions, apply, numbers_of, tell_done
-from inspector.cli.review_documents import (
-    common_document,
-    decision_document,
-    group_document,
-    pair_document,
-)
 from inspector.cli.review_options import (
     after_option,
     by_option,
@@ -81,13 +76,13 @@ def list_(
         if verdict != Verdict.DUPLICATE:
             undecided = None if everything else True
             pairs = reviews.pairs(Verdict(verdict), after=after, limit=limit, undecided=undecided)
-            _show_page(pairs, pair_document, tables.show_pairs, as_json)
+            _show_page(pairs, pair_of, tables.show_pairs, as_json)
             return
         groups = reviews.groups(after=after, limit=limit, undecided=None if everything else True)
         shown = Page(tuple((group, reviews.suggest(group)) for group in groups.items), groups.after)
         progress = reviews.progress()
     _show_page(
-        shown, lambda each: group_document(*each), lambda items: tables.show_groups(items, progress), as_json
+        shown, lambda each: group_of(*each), lambda items: tables.show_groups(items, progress), as_json
     )
 
 
@@ -102,13 +97,13 @@ def show(settings: Settings, item: str, as_json: bool) -> None:
         if isinstance(subject, GroupId):
             details = reviews.group(subject)
             if as_json:
-                print_json(group_document(details.group, details.keeper, details.pairs, details.relations))
+                print_json(details_of(details))
             else:
                 tables.show_group(details)
         elif isinstance(subject, PairId):
             pair = reviews.pair(subject)
             if as_json:
-                print_json(pair_document(pair))
+                print_json(pair_of(pair))
             else:
                 tables.show_pairs([pair])
         else:
@@ -189,7 +184,7 @@ def decisions(settings: Settings, limit: int, before: int | None, as_json: bool)
         made = reviews.decisions(before=before, limit=limit)
         keys = reviews.keys_of(made)
     if as_json:
-        print_json([decision_document(each, keys) for each in made])
+        print_json([made_of(each, keys) for each in made])
     else:
         tables.show_decisions(made, keys)
 
@@ -211,7 +206,7 @@ def list_common(settings: Settings, limit: int, after: str | None, as_json: bool
     """
     with _reviews(settings) as reviews:
         page = reviews.common(after=after, limit=limit)
-    _show_page(page, common_document, tables.show_common, as_json)
+    _show_page(page, stretch_of, tables.show_common, as_json)
 
 
 # ---------------------------------------------------------------- what the commands share
@@ -241,16 +236,7 @@ def _decided(said: str, keep: str | None) -> str:
 def _tell(report: Report, as_json: bool, words: Callable[[str], str]) -> None:
     """Say what came of each. Raises InspectorError if nothing was saved."""
     if as_json:
-        print_json(
-            [
-                {
-                    "item": o.subject,
-                    "decision": o.number and f"d{o.number}",
-                    "error": o.error and str(o.error),
-                }
-                for o in report.outcomes
-            ]
-        )
+        print_json(outcomes_of(report))
     for outcome in report.outcomes:
         if outcome.error is not None:
             click.echo(f"{outcome.subject}: {harmless(str(outcome.error))}", err=True)

@@ -8,8 +8,8 @@ from contextlib import closing
 
 import click
 
+from inspector.api.v1.review_documents import action_of, plan_of, result_of
 from inspector.cli import review_tables as tables
-from inspector.cli.review_documents import action_document, plan_document
 from inspector.cli.review_options import by_option, json_option, limit_option, print_json, user_name
 from inspector.errors import UnknownSubject
 from inspector.ops.actions import Actions
@@ -70,7 +70,8 @@ def apply(
         if yes:
             tell_done(actions.apply(plan, actor=actor or user_name(), force=force), as_json)
         elif as_json:
-            print_json(plan_document(plan))
+            undoable = actions.undoable(kind)
+            print_json(plan_of(plan, None, undoable=undoable, total=len(plan.steps), after=None))
         else:
             tables.show_plan(plan, undoable=actions.undoable(kind), unfinished=len(actions.unfinished()))
 
@@ -86,7 +87,7 @@ def actions(settings: Settings, limit: int, before: int | None, as_json: bool) -
     with closing(make_database(joined)) as db:
         found = Actions(db, make_bucket(joined)).page(before=before, limit=limit)
     if as_json:
-        print_json([action_document(action) for action in found])
+        print_json([action_of(action) for action in found])
     else:
         tables.show_actions(found)
 
@@ -99,12 +100,7 @@ def numbers_of(items: Sequence[str], letter: str) -> list[int]:
 def tell_done(done: Sequence[Done], as_json: bool) -> None:
     """Say what came of each object; exit code 3 if anything could not be done."""
     if as_json:
-        print_json(
-            [
-                {"key": each.key, "error": each.error, "action": each.action and action_document(each.action)}
-                for each in done
-            ]
-        )
+        print_json([result_of(each) for each in done])
     else:
         tables.show_done(done)
     if any(each.error for each in done):

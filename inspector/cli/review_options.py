@@ -7,8 +7,9 @@ import json
 from typing import Any
 
 import click
+from pydantic_core import to_jsonable_python
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as the API does.")
 limit_option = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 after_option = click.option("--after", metavar="PLACE", help="Go on from the place that the last page named.")
 note_option = click.option("--note", help="Why, for whoever reads the history.")
@@ -16,7 +17,8 @@ by_option = click.option("--by", "actor", metavar="NAME", help="Who decides.  [d
 
 
 def print_json(document: Any) -> None:
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """The same documents as those of `/api/v1`."""
+    click.echo(json.dumps(to_jsonable_python(document), indent=2, ensure_ascii=False))
 
 
 def user_name() -> str:
