@@ -19,15 +19,22 @@ class StopFlag:
 
     def __init__(self) -> None:
         self._set = False
+        self._times = 0
         self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()  # documented as reentrant
 
     def set(self) -> None:
         """Raise the flag, and wake everyone who waits for it."""
         self._set = True
+        self._times += 1
         self._wakeups.put(None)
 
     def is_set(self) -> bool:
         return self._set
+
+    @property
+    def times(self) -> int:
+        """How often it was raised: who raises it again does not want to wait."""
+        return self._times
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the flag is raised, at most so long. Returns whether it is."""

@@ -6,15 +6,18 @@ import functools
 import http.server
 import os
 import signal
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.film import make
-from tests.services import wait_until
+from tests.services import free_port, wait_until
 
 SEGMENT_S = 1  # also between two key frames
 WINDOW = 60  # segments that a playlist offers: a recorder starts late on a busy machine
@@ -48,6 +51,64 @@ def station(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def again_and_again(pids: set[int], pace: float, *arguments: str) -> Iterator[None]:
+    """A station that is started anew whenever it ends; its clock goes on. pids: of all that were started."""
+    over, began = threading.Event(), time.monotonic()
+    *before, address = arguments
+
+    def keep() -> None:
+        while not over.is_set():
+            offset = ("-output_ts_offset", f"{pace * (time.monotonic() - began):.3f}")
+            with station(*before, *offset, address) as process:
+                pids.add(process.pid)
+                while process.poll() is None and not over.wait(0.02):
+                    pass
+
+    keeper = threading.Thread(target=keep)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
+
+
+@dataclass
+class Relay:
+    """A network that may fall silent. entrance, exit: addresses to send to, and to listen at."""
+
+    entrance: str
+    exit: str
+    muted: bool = False
+
+
+@contextmanager
+def relayed() -> Iterator[Relay]:
+    """UDP packets, handed on."""
+    with socket.socket(type=socket.SOCK_DGRAM) as inside, socket.socket(type=socket.SOCK_DGRAM) as outside:
+        inside.bind(("127.0.0.1", 0))
+        inside.settimeout(0.1)
+        to = free_port()
+        entrance = f"udp://127.0.0.1:{inside.getsockname()[1]}?pkt_size=1316"
+        relay, over = Relay(entrance, f"udp://127.0.0.1:{to}"), threading.Event()
+
+        def hand_on() -> None:
+            while not over.is_set():
+                with suppress(TimeoutError):
+                    data = inside.recv(2**16)
+                    if not relay.muted:
+                        outside.sendto(data, ("127.0.0.1", to))
+
+        porter = threading.Thread(target=hand_on)
+        porter.start()
+        try:
+            yield relay
+        finally:
+            over.set()
+            porter.join()
 
 
 def shown(film: Path, *, pace: float, times: int = 0) -> tuple[str, ...]:
@@ -107,11 +168,11 @@ def children(parent: int, name: str) -> list[int]:
     return found
 
 
-def kill(pids: Sequence[int]) -> int:
-    """kill -9. Returns how many there were."""
+def kill(pids: Sequence[int], signum: signal.Signals = signal.SIGKILL) -> int:
+    """Send a signal; kill -9 if nothing else is asked for. Returns how many there were."""
     struck = 0
     for pid in pids:
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, signum)
             struck += 1
     return struck

@@ -15,10 +15,10 @@ from inspector.cli.recordings import clock, join_recording
 from inspector.cli.tables import harmless
 from inspector.errors import InspectorError
 from inspector.logs import log_start
-from inspector.media.live import check_source
+from inspector.media.live import check_source, shown_source
 from inspector.settings import Settings
 from inspector.signals import StopFlag, stop_on_signals
-from inspector.stack import join_stack
+from inspector.stack import check_ffmpeg, join_stack
 from inspector.store import Database, recordings
 from inspector.wiring.adapters import make_bucket, make_database
 from inspector.worker.recording.recorder import Plan, Progress, Recorder
@@ -74,11 +74,12 @@ def record(
     HLS, RTMP, RTSP, SRT, UDP, RTP, TCP: what ffmpeg opens. Each piece is uploaded when it is whole, and
     inspected while the recording goes on; `inspector recordings show` tells what was on air. A source that
     fails is asked again and again; what it did not deliver is noted as a gap. After 23.98 hours or 100 GB the
-    next recording of the channel begins.
+    next recording of the channel begins. Ctrl-C again does not wait for the last uploads.
     """
+    check_source(url)
+    check_ffmpeg()
     stop = StopFlag()
     stop_on_signals(stop)
-    check_source(url)
     log_start("record")
     joined = join_stack(settings)
     plan = Plan(url, channel, segment_s, duration_s, give_up_s, stall_s)
@@ -90,17 +91,19 @@ def record(
             plan,
             stopped=stop.is_set,
             wait=stop.wait,
+            hurried=lambda: stop.times > 1,
             on_progress=screen.show,
         )
         made = recorder.run()
         screen.stop()
+        already = stop.times
         full = {recording_id for recording_id in made if has_pieces(db, recording_id)}
         for recording_id in made:
             click.echo(f"recording {recording_id}")
             if concat and recording_id in full:
-                click.echo(join_recording(db, joined, recording_id))
+                click.echo(join_recording(db, joined, recording_id, stopped=lambda: stop.times > already))
     if not full:
-        raise InspectorError(f"nothing was recorded: {url} delivered nothing")
+        raise InspectorError(f"nothing was recorded: {shown_source(url)} delivered nothing")
 
 
 def has_pieces(db: Database, recording_id: int) -> bool:

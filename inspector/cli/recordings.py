@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 import click
@@ -22,6 +22,7 @@ from inspector.errors import InspectorError, UnknownSubject
 from inspector.model import Recording, RecordingState
 from inspector.processes import has_died
 from inspector.settings import Settings
+from inspector.signals import StopFlag, stop_on_signals
 from inspector.stack import join_stack
 from inspector.store import Database
 from inspector.store import recordings as store
@@ -88,18 +89,25 @@ def show(settings: Settings, number: int, as_json: bool) -> None:
 def join(settings: Settings, number: int) -> None:
     """Put all pieces of recording NUMBER into one object, which is inspected as one video. Done once."""
     joined = join_stack(settings)
+    stop = StopFlag()
+    stop_on_signals(stop)
     with _database(joined) as db:
-        click.echo(join_recording(db, joined, number))
+        click.echo(join_recording(db, joined, number, stopped=stop.is_set))
 
 
-def join_recording(db: Database, settings: Settings, number: int) -> str:
+def join_recording(db: Database, settings: Settings, number: int, *, stopped: Callable[[], bool]) -> str:
     """The key of the whole recording. Shows a bar meanwhile."""
     with bars(DownloadColumn()) as progress:
         with db.begin() as tx:
             found = store.find(tx, settings.bucket, number)
         task = progress.add_task(f"recording {number}", total=found.size_bytes if found else None)
         return join_pieces(
-            db, make_bucket(settings), settings, number, on_bytes=lambda count: progress.advance(task, count)
+            db,
+            make_bucket(settings),
+            settings,
+            number,
+            on_bytes=lambda count: progress.advance(task, count),
+            stopped=stopped,
         )
 
 

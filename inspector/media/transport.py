@@ -99,15 +99,25 @@ class Group:
             begins : min(begins + 4, ends), 20:
         ].tobytes()
 
+    @property
+    def parameters(self) -> tuple[bytes, bytes]:
+        """What decoders are told of size and profile, and of the sound; empty where it is not told here."""
+        return self._of_picture, self._of_sound
+
     @cached_property
-    def parameters(self) -> bytes:
-        """What the decoder is told of size and profile; empty if it is not told here."""
+    def _of_picture(self) -> bytes:
         kinds = _PARAMETER_SETS.get(_stream_type(self.tables), ())
         packets = self.packets[self._begins : self._begins + _HEAD_PACKETS]
         payload = b"".join(_payload(packet) for packet in packets if _pid(packet) == _VIDEO)
         units = payload.split(b"\x00\x00\x01")[2:]  # before the first, and the PES packet's own start
         told = [u for u in units for mask, kind in kinds if u and u[0] & mask == kind]
         return b"".join(unit.rstrip(b"\x00") for unit in told)
+
+    @cached_property
+    def _of_sound(self) -> bytes:
+        """From the first frame of sound: kind, sample rate and channels."""
+        heads = (_payload(self.packets[i]) for i in self.starts if _pid(self.packets[i]) != _VIDEO)
+        return next((_sound_parameters(head) for head in heads), b"")
 
     @property
     def _begins(self) -> int:
@@ -184,9 +194,10 @@ class GroupReader:
             if self._tables and _stream_type(b"".join(self._tables.values())) not in _PICTURES:
                 raise ToolFailed("the source shows no picture, or one that MPEG-TS does not carry")
             group = Group(packets, b"".join(self._tables[pid] for pid in sorted(self._tables)), self._key)
+            # Before it is handed on: whoever fails with it is not given it again.
+            self._waiting, self._waiting_bytes, self._key = [], 0, False
             if len(packets) and len(group.pictures):
                 yield group
-        self._waiting, self._waiting_bytes, self._key = [], 0, False
 
 
 class Stamp:
@@ -249,6 +260,22 @@ def _payload(packet: ByteArray) -> bytes:
 
 def _payload_at(packet: ByteArray) -> int:
     return 4 + (1 + int(packet[4]) if packet[3] & 0x20 else 0)
+
+
+def _sound_parameters(pes: bytes) -> bytes:
+    """What the head of an AAC (ADTS), MPEG or AC-3 frame says of its sound; empty for any other.
+
+    Source: ISO/IEC 13818-7, section 6.2; 11172-3, section 2.4.1.3; ETSI TS 102 366, section 4.3.
+    """
+    frame = pes[9 + pes[8] :] if len(pes) > 9 else b""
+    if len(frame) > 4 and frame[0] == 0xFF and frame[1] & 0xE0 == 0xE0:
+        channels = frame[3] & 0xC0
+        if frame[1] & 0x06 == 0:  # AAC: profile, sample rate, channels
+            return bytes((frame[1] & 0x06, frame[2] & 0xFD, channels))
+        return bytes((frame[1] & 0x1E, frame[2] & 0x0C))  # MPEG: its channels change from frame to frame
+    if frame[:2] == b"\x0b\x77" and len(frame) > 4:
+        return bytes((0x0B, frame[4] & 0xC0))
+    return b""
 
 
 def _time_fields(packet: ByteArray) -> list[ByteArray]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Double, ScalarSelect, Select, func, select, update
+from sqlalchemy import Double, ScalarSelect, Select, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -48,10 +48,13 @@ def begin(tx: Session, bucket: str, channel: str, source: str, process: ProcessI
 
 
 def beat(tx: Session, recording_id: int, *, duration_s: float, restarts: int, note: str | None) -> None:
-    """The recorder lives, and has come so far. Whoever took it for dead was wrong: it runs."""
+    """The recorder lives, and has come so far. Whoever took it for dead was wrong: it runs.
+
+    It may come late: what has ended stays so.
+    """
     tx.execute(
         update(RecordingRow)
-        .where(RecordingRow.id == recording_id)
+        .where(RecordingRow.id == recording_id, RecordingRow.state != RecordingState.ENDED)
         .values(
             state=RecordingState.RUNNING,
             ended_at=None,
@@ -115,9 +118,10 @@ def lose_segment(tx: Session, recording_id: int, segment: RecordedSegment) -> No
     row = tx.get(RecordingSegmentRow, (recording_id, segment.number))
     if row is not None:
         tx.delete(row)
-    number = _of(RecordingGapRow, recording_id, func.coalesce(func.max(RecordingGapRow.number) + 1, 0))
-    gap = RecordingGap(tx.scalar(select(number)) or 0, segment.start_s, segment.end_s, "segment_lost")
-    add_gap(tx, recording_id, gap)
+    # Numbers of its own: the recorder may live, and go on to count.
+    add_gap(
+        tx, recording_id, RecordingGap(-1 - segment.number, segment.start_s, segment.end_s, "segment_lost")
+    )
 
 
 def note_joined(tx: Session, recording_id: int, key: str) -> None:
@@ -159,19 +163,28 @@ def running(tx: Session, bucket: str) -> list[Recording]:
     return _read(tx, query.order_by(RecordingRow.id))
 
 
-def orphans(tx: Session, bucket: str, *, boot: str) -> list[Recording]:
-    """Those marked as running whose process has died; and those dead ones of this boot that left pieces."""
-    left = _of(
+def orphans(tx: Session, bucket: str, *, boot: str, left: Collection[int] = ()) -> list[Recording]:
+    """Those marked as running whose process has died; and those dead ones that left pieces: of this boot, as
+    the rows say, or by their number.
+    """
+    waiting = _of(
         RecordingSegmentRow, RecordingRow.id, func.count().filter(RecordingSegmentRow.uploaded_at.is_(None))
     )
     query = _recordings().where(
         RecordingRow.bucket == bucket,
         RecordingRow.state != RecordingState.RUNNING,
-        RecordingRow.boot == boot,
-        left > 0,
+        or_(RecordingRow.id.in_(left), and_(RecordingRow.boot == boot, waiting > 0)),
     )
     leavers = _read(tx, query.order_by(RecordingRow.id))
     return [each for each in (*running(tx, bucket), *leavers) if has_died(each)]
+
+
+def spools(tx: Session, bucket: str, state: RecordingState) -> dict[int, Path]:
+    """Of all recordings in this state: where their processes keep what is not uploaded yet."""
+    query = select(RecordingRow.id, RecordingRow.spool).where(
+        RecordingRow.bucket == bucket, RecordingRow.state == state
+    )
+    return {number: Path(spool) for number, spool in tx.execute(query)}
 
 
 def spool_of(tx: Session, recording_id: int) -> Path:

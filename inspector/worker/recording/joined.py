@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from inspector.aws.bucket import Bucket
-from inspector.errors import InspectorError, ObjectGone, UnknownSubject
+from inspector.errors import InspectorError, Interrupted, ObjectGone, UnknownSubject
 from inspector.model import RecordedSegment, RecordingState
 from inspector.settings import Settings
 from inspector.store import Database, recordings
+from inspector.store.locks import only_one
 from inspector.worker.ingest import Ingest
 from inspector.worker.recording.uploads import joined_key
 
@@ -24,12 +25,28 @@ def join_pieces(
     recording_id: int,
     *,
     on_bytes: Callable[[int], None] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> str:
     """Put all pieces of a recording that has ended into one object, once. Returns its key.
 
     It passes through memory, part by part, and through no disk of ours. Interrupted, it may be repeated.
-    Raises UnknownSubject, InspectorError (it still runs, or pieces are missing), Unavailable.
+    Raises UnknownSubject, InspectorError (it still runs, or pieces are missing, or another process joins it),
+    Interrupted, Unavailable.
     """
+    with only_one(db, f"join recording {recording_id}") as mine:
+        if not mine:
+            raise InspectorError(f"another process joins recording {recording_id} at this moment")
+        return _join(db, bucket, settings, recording_id, on_bytes, stopped)
+
+
+def _join(
+    db: Database,
+    bucket: Bucket,
+    settings: Settings,
+    recording_id: int,
+    on_bytes: Callable[[int], None] | None,
+    stopped: Callable[[], bool],
+) -> str:
     with db.begin() as tx:
         recording = recordings.find(tx, bucket.name, recording_id)
         pieces = recordings.segments(tx, recording_id)
@@ -47,7 +64,7 @@ def join_pieces(
         with db.begin() as tx:  # first: what it shares with its own pieces is no news
             recordings.note_joined(tx, recording_id, key)
         mark = {"inspector-recording": str(recording_id)}
-        bucket.send(PiecesInOrder(bucket, pieces), key, metadata=mark, on_bytes=on_bytes)
+        bucket.send(PiecesInOrder(bucket, pieces, stopped), key, metadata=mark, on_bytes=on_bytes)
         log.info("recording_joined", recording=recording_id, key=key, pieces=len(pieces))
     Ingest(db, bucket, settings).look_at(key)
     return key
@@ -56,10 +73,17 @@ def join_pieces(
 class PiecesInOrder:
     """Reads the objects of pieces as if they were one file, each once and in order."""
 
-    def __init__(self, bucket: Bucket, pieces: Sequence[RecordedSegment]) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        pieces: Sequence[RecordedSegment],
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """stopped: whether nobody wants it any more; what is read then raises Interrupted."""
         self.fault: InspectorError | None = None
         self._bucket = bucket
         self._pieces = pieces
+        self._stopped = stopped
         self._next = 0
         self._rest = b""
         self._at = 0
@@ -89,6 +113,9 @@ class PiecesInOrder:
         return data
 
     def _fetch(self) -> bytes:
+        if self._stopped():
+            self.fault = Interrupted("stopped: nothing was joined; `inspector recordings join` does it")
+            raise self.fault
         piece = self._pieces[self._next]
         self._next += 1
         data = self._bucket.read(piece.key, 0, piece.size_bytes)

@@ -6,19 +6,23 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from sqlalchemy.orm import Session
 
 from inspector.aws.bucket import Bucket
 from inspector.errors import Unavailable
-from inspector.model import RecordedSegment, Recording, RecordingState
+from inspector.model import RecordedSegment, Recording, RecordingGap, RecordingState
 from inspector.processes import this_boot
 from inspector.settings import Settings
 from inspector.store import Database, recordings
 from inspector.worker.ingest import Ingest
+from inspector.worker.recording.pieces import read_piece
 from inspector.worker.recording.recorder import spool_folder
-from inspector.worker.recording.uploads import bring, segment_file
+from inspector.worker.recording.reel import recorded
+from inspector.worker.recording.tape import SMOOTH_S
+from inspector.worker.recording.uploads import bring, segment_file, segment_key
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +47,9 @@ class Orphans:
     def find(self) -> list[Recording]:
         """Those marked as running whose process has died, and those that left pieces on this machine."""
         with self._db.begin() as tx:
-            return recordings.orphans(tx, self._bucket.name, boot=this_boot())
+            marked = recordings.spools(tx, self._bucket.name, RecordingState.ORPHANED)
+            left = [number for number, spool in marked.items() if spool_folder(spool, number).exists()]
+            return recordings.orphans(tx, self._bucket.name, boot=this_boot(), left=left)
 
     def clean(self, found: Sequence[Recording]) -> list[Cleaned]:
         """Upload what they left here, and mark them. One that cannot be cleaned stays an orphan.
@@ -60,8 +66,9 @@ class Orphans:
 
     def _clean(self, recording: Recording) -> Cleaned:
         with self._db.begin() as tx:
-            waiting = [s for s in recordings.segments(tx, recording.id) if s.uploaded_at is None]
             folder = spool_folder(recordings.spool_of(tx, recording.id), recording.id)
+            find_untold(tx, recording, folder)
+            waiting = [s for s in recordings.segments(tx, recording.id) if s.uploaded_at is None]
         here = recording.process.boot == this_boot() or folder.exists()
         rescued = lost = 0
         for segment in waiting if here else ():
@@ -88,3 +95,27 @@ class Orphans:
     def _mark(self, tx: Session, recording: Recording) -> None:
         if recording.state is RecordingState.RUNNING:
             recordings.end(tx, recording.id, RecordingState.ORPHANED, "its process was gone")
+
+
+def find_untold(tx: Session, recording: Recording, folder: Path) -> None:
+    """Tell the database of the pieces that it does not know: one was open, or PostgreSQL was away.
+
+    They tell themselves where they lie; so does what is missing between them, but not why.
+    """
+    known = recordings.segments(tx, recording.id)
+    numbers = {segment.number for segment in known}
+    ends = [segment.end_s for segment in known] + [gap.end_s for gap in recordings.gaps(tx, recording.id)]
+    end_s = max(ends, default=0.0)
+    gaps = recording.gaps
+    for path in sorted(folder.glob("*.ts")):
+        if not path.stem.isdigit() or int(path.stem) in numbers:
+            continue
+        piece = read_piece(path, int(path.stem))
+        if piece is None:
+            continue
+        if piece.start_s - end_s > SMOOTH_S:
+            recordings.add_gap(tx, recording.id, RecordingGap(gaps, end_s, piece.start_s, "unknown"))
+            gaps += 1
+        key = segment_key(recording.channel, recording.id, piece.start_s)
+        recordings.add_segment(tx, recording.id, recorded(piece, key))
+        end_s = max(end_s, piece.end_s)

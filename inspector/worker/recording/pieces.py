@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from inspector.errors import ScratchFull
-from inspector.worker.recording.tape import Gap, Laid
+from inspector.media.transport import PACKET_BYTES, TICKS_PER_S, Group, GroupReader
+from inspector.worker.recording.tape import LEAD_TICKS, Gap, Laid
 from inspector.worker.recording.uploads import segment_file
 
 #: A piece that is open for so many times its length by the wall clock is ended: its source stands still.
 _PATIENCE: Final = 1.5
+_READ_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,31 @@ class Piece:
     frames: int
     size_bytes: int
     fresh: bool
+
+
+def read_piece(path: Path, number: int) -> Piece | None:
+    """What a file that a killed recorder left holds, by its own times; None if there is no picture in it.
+
+    Half a packet at its end is cut off.
+    """
+    reader, groups, size_bytes = GroupReader(from_start=True), [], 0
+    with path.open("rb") as file:
+        while data := file.read(_READ_BYTES):
+            size_bytes += len(data)
+            groups += [_extent(group) for group in reader.feed(data)]
+    groups += [_extent(group) for group in reader.finish(torn=False)]
+    if not groups:
+        return None
+    size_bytes -= size_bytes % PACKET_BYTES
+    os.truncate(path, size_bytes)
+    start_s, end_s = min(start for start, _, _ in groups), max(end for _, end, _ in groups)
+    return Piece(path, number, start_s, end_s, sum(n for _, _, n in groups), size_bytes, fresh=False)
+
+
+def _extent(group: Group) -> tuple[float, float, int]:
+    """Of a group whose times are stream time: its beginning and end, and how many pictures."""
+    start, end = (max(0.0, (ticks - LEAD_TICKS) / TICKS_PER_S) for ticks in (group.first, group.end))
+    return start, end, len(group.pictures)
 
 
 class Pieces:

@@ -8,10 +8,10 @@ next.
 from __future__ import annotations
 
 import random
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ import structlog
 
 from inspector.aws.bucket import Bucket
 from inspector.errors import (
+    DatabaseUnavailable,
     InspectorError,
     Interrupted,
     ScratchFull,
@@ -27,26 +28,26 @@ from inspector.errors import (
     ToolKilled,
     ToolMissing,
     ToolStalled,
-    ToolTimeout,
 )
 from inspector.media.live import (
     ANALYSE_S,
     LONGEST_ANALYSIS_S,
     capture,
     check_source,
-    is_playlist,
+    is_named_playlist,
+    look_at,
     shown_source,
 )
 from inspector.media.transport import Group, GroupReader
-from inspector.model import RecordedSegment, RecordingGap, RecordingState
 from inspector.processes import this_process
 from inspector.settings import Settings
 from inspector.store import Database, recordings
 from inspector.worker.ingest import Ingest
 from inspector.worker.loop import Loop
-from inspector.worker.recording.pieces import Piece, Pieces
-from inspector.worker.recording.tape import Gap, Laid, Tape
-from inspector.worker.recording.uploads import Spooled, Uploads, segment_key
+from inspector.worker.recording.reel import Reel
+from inspector.worker.recording.tape import Tape
+from inspector.worker.recording.uploads import Ending, Spooled, Uploads
+from inspector.worker.scratch import free_bytes
 
 log = structlog.get_logger(__name__)
 
@@ -56,15 +57,18 @@ LONGEST_S: Final = 23.98 * 3600
 LARGEST_BYTES: Final = 100 * 10**9
 FIRST_PAUSE_S: Final = 0.5  # before a source that gave nothing is asked again; it doubles
 LONGEST_PAUSE_S: Final = 30.0
-#: What a run leaves behind unfinished waits so long for the next one to deliver it again.
-_HOLD_S: Final = 60.0
+DISK_FULL: Final = "disk_full"
 _BEAT_S: Final = 5.0
 _DRAIN_S: Final = 60.0
+_AGAIN_S: Final = 10.0  # between attempts to begin the next recording while the database is away
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to record. give_up_s: end when the source was dead for so long; None: never."""
+    """What to record. give_up_s: end when the source was dead for so long; None: never.
+
+    longest_s, largest_bytes: of one recording; then the next one begins.
+    """
 
     url: str
     channel: str
@@ -72,6 +76,8 @@ class Plan:
     duration_s: float | None = None
     give_up_s: float | None = None
     stall_s: float = 20.0
+    longest_s: float = LONGEST_S
+    largest_bytes: int = LARGEST_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +105,15 @@ class Recorder:
         *,
         stopped: Callable[[], bool],
         wait: Callable[[float], bool],
+        hurried: Callable[[], bool] = lambda: False,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """stopped, wait: whether to stop, and a pause of at most so long that ends when it is time to."""
+        """stopped, wait: whether to stop, and a pause of at most so long that ends when it is time to.
+
+        hurried: whether not even to wait for the last uploads.
+        """
         check_source(plan.url)
         self._db = db
         self._bucket = bucket
@@ -111,6 +121,7 @@ class Recorder:
         self._plan = plan
         self._stopped = stopped
         self._wait = wait
+        self._hurried = hurried
         self._on_progress = on_progress
         self._clock = clock
         self._jitter = jitter
@@ -118,67 +129,83 @@ class Recorder:
         self._process = this_process()
         self._restarts = 0
         self._trouble: str | None = None
-        self._ended: list[int] = []
+        self._made: list[int] = []
+        self._roll_over_at = 0.0
 
     def run(self) -> list[int]:
         """Record until told to stop, or the source or the plan ends. Returns the recordings that were made.
 
-        Raises ConfigError, ToolMissing, DatabaseUnavailable (at the beginning), or InspectorError if pieces
-        could not be uploaded: they stay in the spool.
+        Raises ToolMissing, ToolFailed (it shows no picture), DatabaseUnavailable (at the beginning), or
+        InspectorError if pieces could not be uploaded: they stay in the spool.
         """
-        spool = self._settings.scratch / f"recording-{self._process.pid}-{self._process.started}"
-        spool.mkdir(parents=True, exist_ok=True)
-        self._spool = spool
-        self._begin()
+        self._began = self._clock()
+        self._spool = self._settings.scratch / f"recording-{self._process.pid}-{self._process.started}"
+        self._reel = self._begin(Tape())
         ending = threading.Event()
-        loops = [
+        self._loops = [
             Loop("uploads", self._uploads.run_once, ending),
             Loop("recorder_heartbeat", self._beat, ending),
         ]
-        self._loops = loops
-        for loop in loops:
+        for loop in self._loops:
             loop.start()
         try:
-            note = self._record()
-            self._drain()
+            self._record_and_tell()
         finally:
             ending.set()
-            for loop in loops:
+            for loop in self._loops:
                 loop.join(_BEAT_S)
-        self._close(note)
-        return self._ended
+        with suppress(OSError):  # not empty, or gone
+            self._spool.rmdir()
+        return self._made
+
+    def _record_and_tell(self) -> None:
+        try:
+            note = self._record()
+        except InspectorError as exc:
+            self._finish(f"it could not go on: {exc}")
+            raise
+        self._finish(note)
 
     # ------------------------------------------------------------ one recording after the other
 
-    def _begin(self) -> None:
+    def _begin(self, tape: Tape) -> Reel:
+        """Raises DatabaseUnavailable, or ScratchFull; then nothing has begun."""
         plan, source = self._plan, shown_source(self._plan.url)
         with self._db.begin() as tx:
-            self._id = recordings.begin(
-                tx, self._bucket.name, plan.channel, source, self._process, self._spool
-            )
-        self._folder = spool_folder(self._spool, self._id)
-        self._folder.mkdir()
-        self._tape = Tape()
-        self._pieces = Pieces(self._folder, length_s=plan.segment_s)
-        self._gaps = 0
-        self._size_bytes = 0
+            begun = recordings.begin(tx, self._bucket.name, plan.channel, source, self._process, self._spool)
+            folder = spool_folder(self._spool, begun)
+            try:
+                folder.mkdir(parents=True)
+            except OSError as exc:
+                raise ScratchFull(
+                    f"no folder can be made in {self._settings.scratch}: {exc.strerror}"
+                ) from exc
+        self._made.append(begun)
+        return Reel(
+            begun, plan.channel, folder, self._uploads, tape, piece_s=plan.segment_s, clock=self._clock
+        )
 
     def _roll_over(self) -> None:
-        """The present recording is full: end it, and go on with another."""
-        self._take(self._tape.release())
-        self._spool_pieces(self._pieces.end())
-        self._drain()
-        self._close("it has reached its greatest length")
-        self._begin()
+        """The present recording is full: go on with another, and end it once all of it is uploaded.
 
-    def _close(self, note: str | None) -> None:
-        with self._db.begin() as tx:
-            recordings.beat(tx, self._id, duration_s=self._tape.end_s, restarts=self._restarts, note=note)
-            recordings.end(tx, self._id, RecordingState.ENDED, note)
-        shutil.rmtree(self._folder, ignore_errors=True)
-        if not any(self._spool.iterdir()):
-            self._spool.rmdir()
-        self._ended.append(self._id)
+        Nothing waits for that. While the database is away the present one goes on.
+        """
+        if self._clock() < self._roll_over_at:
+            return
+        try:
+            begun = self._begin(self._reel.tape.successor())
+        except (DatabaseUnavailable, ScratchFull) as exc:
+            self._roll_over_at = self._clock() + _AGAIN_S
+            log.warning("recording_not_rolled_over", recording=self._reel.id, error=str(exc))
+            return
+        full, self._reel = self._reel, begun
+        self._close(full, "it has reached its greatest length")
+        self._restarts = 0
+
+    def _close(self, reel: Reel, note: str | None) -> None:
+        reel.close()
+        ending = Ending(reel.tape.end_s, self._restarts, note)
+        self._uploads.add(Spooled(reel.id, ending, reel.folder))
 
     # ------------------------------------------------------------ one ffmpeg after the other
 
@@ -186,12 +213,17 @@ class Recorder:
         """Returns why it ended."""
         failures = 0
         alive_at = self._clock()
-        playlist = is_playlist(self._plan.url)
+        playlist = False
         while not self._done():
-            before_s = self._tape.end_s
+            self._wait_for_room()
+            before_s, reel = self._reel.tape.end_s, self._reel
+            if self._reel.tape.empty:
+                found = look_at(self._plan.url)
+                playlist = found.playlist if found else playlist or is_named_playlist(self._plan.url)
             analyse_s = min(LONGEST_ANALYSIS_S, ANALYSE_S * 2**failures)
             reason, final = self._run_once(playlist, analyse_s)
-            if self._tape.end_s > before_s or self._tape.holds:
+            gained = self._reel is not reel or self._reel.tape.end_s > before_s or self._reel.tape.holds
+            if gained or reason == DISK_FULL:
                 failures, alive_at = 0, self._clock()
             else:
                 failures += 1
@@ -209,26 +241,40 @@ class Recorder:
         if failures == 0:
             return
         until = self._clock() + pause_after(failures) * (1 - self._jitter() / 2)
-        while self._clock() < until and not self._wait(min(0.5, max(0.0, until - self._clock()))):
+        while not self._done() and self._clock() < until:
             self._tick()
+            self._wait(min(0.5, max(0.0, until - self._clock())))
+
+    def _wait_for_room(self) -> None:
+        """Until there is room again, as pieces are uploaded, and what found none is written."""
+        while not self._done():
+            try:
+                self._check_room(resuming=self._trouble is not None and self._trouble.startswith(DISK_FULL))
+                self._reel.write()
+            except ScratchFull as exc:
+                self._trouble = f"{DISK_FULL}: {exc}"
+            else:
+                return
+            self._tick()
+            self._wait(0.5)
 
     def _run_once(self, playlist: bool, analyse_s: float) -> tuple[str, bool]:
         """One ffmpeg, from its start to its end. Returns why it ended, and whether nothing more can come."""
-        reader = GroupReader(from_start=self._tape.end_s == 0.0)
+        reader = GroupReader(from_start=self._reel.tape.empty)
         reason, torn, final = "source_ended", False, False
         try:
-            self._check_room()
             capture(
                 self._plan.url,
                 self._settings,
                 playlist=playlist,
                 analyse_s=analyse_s,
                 sink=lambda data: self._take_groups(reader.feed(data)),
-                longest_s=LONGEST_S,
                 stall_s=self._plan.stall_s,
-                cancelled=self._tick,
+                cancelled=self._tick_with_room,
             )
-            final = check_source(self._plan.url) in ("http", "https")
+            self._trouble = f"{reason}: it ended the connection"
+            found = look_at(self._plan.url)
+            final = found is not None and found.ended
         except ToolMissing:
             raise
         except Interrupted:
@@ -236,112 +282,101 @@ class Recorder:
         except (ToolFailed, ScratchFull) as exc:
             reason, torn = reason_of(exc), True
             self._trouble = f"{reason}: {exc}"
-            log.warning("recording_interrupted", recording=self._id, reason=reason, error=str(exc))
-        self._finish_run(list(reader.finish(torn=torn)), reason)
+            log.warning("recording_interrupted", recording=self._reel.id, reason=reason, error=str(exc))
+        rest = list(reader.finish(torn=torn))
+        self._reel.cut_short(rest[-1] if rest else None, reason, playlist=playlist)
+        if reason == DISK_FULL:
+            self._reel.close_piece()  # what is written may leave
         return reason, final
-
-    def _finish_run(self, rest: list[Group], reason: str) -> None:
-        try:
-            self._take(self._tape.cut_short(rest[-1] if rest else None, reason, self._clock()))
-        except ScratchFull as exc:
-            self._trouble = f"disk_full: {exc}"
-        self._held_since = self._clock()
 
     def _take_groups(self, groups: Iterable[Group]) -> None:
         for group in groups:
             self._trouble = None
-            self._take(self._tape.add(group, self._clock()))
-            if self._tape.end_s >= LONGEST_S or self._size_bytes >= LARGEST_BYTES:
+            self._reel.add(group)
+            if self._full():
                 self._roll_over()
 
-    def _take(self, items: Iterable[Laid | Gap]) -> None:
-        for item in items:
-            if isinstance(item, Gap):
-                self._spool_pieces(self._pieces.add(item, self._clock()))
-                gap = RecordingGap(self._gaps, item.start_s, item.end_s, item.reason)
-                self._uploads.add(Spooled(self._id, gap))
-                self._gaps += 1
-                log.warning(
-                    "recording_gap",
-                    recording=self._id,
-                    start_s=item.start_s,
-                    end_s=item.end_s,
-                    why=item.reason,
-                )
-            else:
-                self._size_bytes += len(item.data)
-                self._spool_pieces(self._pieces.add(item, self._clock()))
-
-    def _spool_pieces(self, pieces: Iterable[Piece]) -> None:
-        for piece in pieces:
-            key = segment_key(self._plan.channel, self._id, piece.start_s)
-            segment = RecordedSegment(
-                piece.number, key, piece.start_s, piece.end_s, piece.frames, piece.size_bytes
-            )
-            if piece.fresh:
-                log.info("recording_parameters_changed", recording=self._id, at_s=piece.start_s)
-            self._uploads.add(Spooled(self._id, segment, piece.path))
+    def _full(self) -> bool:
+        reel, plan = self._reel, self._plan
+        return reel.tape.end_s >= plan.longest_s or reel.size_bytes >= plan.largest_bytes
 
     # ------------------------------------------------------------ several times a second
 
     def _tick(self) -> bool:
-        """Whether ffmpeg must end. Raises ScratchFull, or InspectorError if a thread of ours has died."""
+        """Whether ffmpeg must end. Raises InspectorError if a thread of ours has died."""
         for loop in self._loops:
             if not loop.alive:
                 raise InspectorError(f"the recorder's part {loop.name!r} has died: see the log")
-        now = self._clock()
-        if self._tape.holds and now - self._held_since > _HOLD_S:
-            self._take(self._tape.release())
-        self._spool_pieces(self._pieces.tick(now))
+        self._reel.tick()
         self._on_progress(self.progress())
-        self._check_room()
         return self._done()
+
+    def _tick_with_room(self) -> bool:
+        """The same, and raises ScratchFull."""
+        self._check_room()
+        return self._tick()
 
     def progress(self) -> Progress:
         return Progress(
-            recording_id=self._id,
-            stream_s=self._tape.end_s,
+            recording_id=self._reel.id,
+            stream_s=self._reel.tape.end_s,
             pieces=self._uploads.uploaded,
             waiting=self._uploads.waiting,
-            gaps=self._gaps,
+            gaps=self._reel.gaps,
             restarts=self._restarts,
             trouble=self._trouble,
         )
 
     def _done(self) -> bool:
+        """A source that is dead does not hold up the end: then the wall clock decides."""
         wanted_s = self._plan.duration_s
-        return self._stopped() or (wanted_s is not None and self._tape.end_s >= wanted_s)
+        if self._stopped() or wanted_s is None:
+            return self._stopped()
+        over = self._trouble is not None and self._clock() - self._began >= wanted_s
+        return over or self._reel.tape.end_s >= wanted_s
 
-    def _check_room(self) -> None:
-        free = shutil.disk_usage(self._folder).free
-        if free < self._settings.scratch_reserve_bytes:
+    def _check_room(self, *, resuming: bool = False) -> None:
+        """resuming: a little more is asked for, as long as pieces wait whose upload makes room."""
+        free, reserve = free_bytes(self._spool), self._settings.scratch_reserve_bytes
+        if free < reserve * (2 if resuming and self._uploads.waiting else 1):
             raise ScratchFull(
-                f"{free} bytes are free in {self._settings.scratch}, and "
-                f"{self._settings.scratch_reserve_bytes} are to stay free (INSPECTOR_SCRATCH_RESERVE_BYTES)"
+                f"{free:.0f} bytes are free in {self._settings.scratch}, and {reserve} are to stay free "
+                "(INSPECTOR_SCRATCH_RESERVE_BYTES)"
             )
 
     def _beat(self) -> float:
+        reel = self._reel
         with self._db.begin() as tx:
             recordings.beat(
-                tx, self._id, duration_s=self._tape.end_s, restarts=self._restarts, note=self._trouble
+                tx, reel.id, duration_s=reel.tape.end_s, restarts=self._restarts, note=self._trouble
             )
         return _BEAT_S
 
     # ------------------------------------------------------------ the end
 
-    def _drain(self) -> None:
-        """Wait until everything is uploaded. Raises InspectorError if that takes too long."""
-        self._take(self._tape.release())
-        self._spool_pieces(self._pieces.end())
+    def _finish(self, note: str | None) -> None:
+        """End the recording, and wait until all is uploaded. Raises InspectorError if that takes too long."""
         deadline = self._clock() + _DRAIN_S
+        self._reel.close()
+        while not self._reel.written and self._uploads.waiting:
+            self._linger(deadline)
+            with suppress(ScratchFull):
+                self._reel.write()
+        self._reel.give_up()
+        self._close(self._reel, note)
         while self._uploads.waiting:
-            if self._clock() > deadline or not all(loop.alive for loop in self._loops):
-                raise InspectorError(
-                    f"{self._uploads.waiting} pieces are not uploaded yet, and stay in {self._folder}: "
-                    "`inspector recordings orphans --clean` uploads them"
-                )
-            self._on_progress(self.progress())
-            time.sleep(0.05)
+            self._linger(deadline)
+
+    def _linger(self, deadline: float) -> None:
+        """A moment, for the uploads."""
+        dead = not all(loop.alive for loop in self._loops)
+        if dead or self._hurried() or self._clock() > deadline:
+            raise InspectorError(
+                f"not everything is uploaded; it stays in {self._spool}: "
+                "`inspector recordings orphans --clean` uploads it"
+            )
+        self._on_progress(self.progress())
+        time.sleep(0.05)
 
 
 def pause_after(failures: int) -> float:
@@ -352,13 +387,11 @@ def pause_after(failures: int) -> float:
 def reason_of(exc: InspectorError) -> str:
     """Why a run ended, in the word that gaps carry."""
     if isinstance(exc, ScratchFull):
-        return "disk_full"
+        return DISK_FULL
     if isinstance(exc, ToolStalled):
         return "source_stalled"
     if isinstance(exc, ToolKilled):
         return "recorder_killed"
-    if isinstance(exc, ToolTimeout):
-        return "longest_run"
     return "source_failed"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from inspector.media.transport import TICKS_PER_S, Group, Stamp, apart
@@ -57,11 +58,25 @@ class Tape:
         self._shift: int | None = None  # ticks from the source's clock to ours
         self._end: int = 0  # of what is laid, in the source's ticks
         self._arrived: float = 0.0  # when the last group came
-        self._parameters = b""
+        self._parameters = (b"", b"")
         self._seen: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED)
         self._held: Group | None = None
         self._repeating = False
+        self._again_ticks = inf
         self._reason = ""
+
+    def successor(self) -> Tape:
+        """A tape whose second 0 is where this one ends: what was delivered is known to it, too."""
+        tape = Tape()
+        if self._shift is not None:
+            tape._shift, tape._end = LEAD_TICKS - self._end, self._end
+        tape._arrived, tape._parameters, tape._seen = self._arrived, self._parameters, self._seen.copy()
+        return tape
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever laid, on this one or one before it."""
+        return self._shift is None
 
     @property
     def end_s(self) -> float:
@@ -74,17 +89,24 @@ class Tape:
             if self._held is not None and group.identity == self._held.identity:
                 self._held = None
                 self._repeating = False
-            elif group.identity in self._seen:
+            elif self._is_known(group):
                 return
             else:
                 self._repeating = False
         yield from self.release()
         yield from self._lay(group, now)
 
-    def cut_short(self, group: Group | None, reason: str, now: float) -> Iterator[Laid | Gap]:
-        """A run has ended with this group, because of this; another may follow, and repeat what is known."""
+    def cut_short(
+        self, group: Group | None, reason: str, now: float, *, again_s: float = inf
+    ) -> Iterator[Laid | Gap]:
+        """A run has ended with this group, because of this; another may follow, and repeat what is known.
+
+        again_s: of the end of the tape, no more than so much. What began before is not the same, but shown
+        once more.
+        """
         yield from self.release()
-        if group is not None and not (self._repeating and group.identity in self._seen):
+        self._again_ticks = again_s * TICKS_PER_S
+        if group is not None and not (self._repeating and self._is_known(group)):
             self._held = group
             self._arrived = now
         self._repeating = True
@@ -102,22 +124,29 @@ class Tape:
     def holds(self) -> bool:
         return self._held is not None
 
+    def _is_known(self, group: Group) -> bool:
+        return group.identity in self._seen and apart(self._end, group.start) <= self._again_ticks
+
     def _lay(self, group: Group, now: float) -> Iterator[Laid | Gap]:
         end_s = self.end_s
         missing = self._missing(group, now - self._arrived)
         if missing > SMOOTH_S * TICKS_PER_S:
             yield Gap(end_s, end_s + missing / TICKS_PER_S, self._reason or "source_jumped")
-        fresh = bool(self._parameters and group.parameters and group.parameters != self._parameters)
+        parameters = group.parameters
+        fresh = any(
+            before and now and before != now for before, now in zip(self._parameters, parameters, strict=True)
+        )
         shift = self._shift or 0
         laid = Laid(
             data=self._stamp.apply(group, shift),
-            start_s=self._to_s(group.first),
+            start_s=max(0.0, self._to_s(group.first)),
             end_s=self._to_s(group.end),
             frames=len(group.pictures),
             fresh=fresh,
         )
         self._end, self._arrived, self._reason = group.end, now, ""
-        self._parameters = group.parameters or self._parameters
+        picture, sound = (now or before for before, now in zip(self._parameters, parameters, strict=True))
+        self._parameters = (picture, sound)
         self._seen.append(group.identity)
         yield laid
 

@@ -1,10 +1,12 @@
 """From the spool to the bucket: pieces and gaps in their order, each told to the database first.
 
-What a killed recorder leaves in its spool is known by its row, so that whoever cleans up can upload it.
+What is added is told at once, and uploaded as the bucket allows. So what a killed recorder leaves in its
+spool is known, however long the bucket was away.
 """
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -12,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from sqlalchemy.orm import Session
 
 from inspector.aws.bucket import Bucket
-from inspector.model import RecordedSegment, RecordingGap
+from inspector.model import RecordedSegment, RecordingGap, RecordingState
 from inspector.store import Database, recordings
 from inspector.store.recordings import KEY_PREFIX
 from inspector.worker.ingest import Ingest
@@ -25,11 +28,20 @@ _IDLE_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """A recording ends, once all that came before is uploaded. note: why."""
+
+    duration_s: float
+    restarts: int
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Spooled:
-    """Something that is to be told of a recording. path: of a segment's file."""
+    """Something that is to be told of a recording. path: a segment's file, or the recording's folder."""
 
     recording_id: int
-    item: RecordedSegment | RecordingGap
+    item: RecordedSegment | RecordingGap | Ending
     path: Path | None = None
 
 
@@ -40,41 +52,76 @@ class Uploads:
         self._db = db
         self._bucket = bucket
         self._ingest = ingest
-        self._queue: deque[Spooled] = deque()
+        self._untold: deque[Spooled] = deque()
+        self._told: deque[Spooled] = deque()
         self._added = threading.Event()
         self.uploaded = 0
 
     def add(self, spooled: Spooled) -> None:
-        self._queue.append(spooled)
+        self._untold.append(spooled)
         self._added.set()
 
     @property
     def waiting(self) -> int:
-        return len(self._queue)
+        """How many have not come to their place."""
+        return len(self._untold) + len(self._told)
 
     def run_once(self) -> float:
-        """Bring the next one to its place. Returns the seconds to wait.
+        """Tell what is new, and bring the next piece to its place. Returns the seconds to wait.
 
         Raises DatabaseUnavailable or BucketUnavailable; then it is tried again. May be repeated harmlessly.
         """
-        if not self._queue:
+        self._tell()
+        if self._told:
+            self._finish(self._told[0])
+            self._told.popleft()
+        elif not self._untold:
             self._added.wait(_IDLE_S)
             self._added.clear()
-            return 0.0
-        spooled = self._queue[0]
-        if isinstance(spooled.item, RecordingGap):
-            with self._db.begin() as tx:
-                recordings.add_gap(tx, spooled.recording_id, spooled.item)
-        elif spooled.path is not None:
-            self._bring(spooled.recording_id, spooled.item, spooled.path)
-        self._queue.popleft()
         return 0.0
 
-    def _bring(self, recording_id: int, segment: RecordedSegment, path: Path) -> None:
+    def _tell(self) -> None:
+        new = list(self._untold)
+        if not new:
+            return
         with self._db.begin() as tx:
-            recordings.add_segment(tx, recording_id, segment)
-        bring(self._db, self._bucket, self._ingest, recording_id, segment, path)
-        self.uploaded += 1
+            for spooled in new:
+                tell(tx, spooled.recording_id, spooled.item)
+        for spooled in new:  # never in neither of the two: `waiting` is asked by another thread
+            if not isinstance(spooled.item, RecordingGap):
+                self._told.append(spooled)
+            self._untold.popleft()
+
+    def _finish(self, spooled: Spooled) -> None:
+        recording_id, item = spooled.recording_id, spooled.item
+        if isinstance(item, Ending):
+            with self._db.begin() as tx:
+                recordings.beat(
+                    tx, recording_id, duration_s=item.duration_s, restarts=item.restarts, note=item.note
+                )
+                recordings.end(tx, recording_id, RecordingState.ENDED, item.note)
+            if spooled.path is not None:
+                shutil.rmtree(spooled.path, ignore_errors=True)
+        elif isinstance(item, RecordedSegment) and spooled.path is not None:
+            self._bring(recording_id, item, spooled.path)
+
+    def _bring(self, recording_id: int, segment: RecordedSegment, path: Path) -> None:
+        try:
+            bring(self._db, self._bucket, self._ingest, recording_id, segment, path)
+        except FileNotFoundError:
+            log.warning("segment_lost", recording=recording_id, key=segment.key)
+            with self._db.begin() as tx:
+                recordings.lose_segment(tx, recording_id, segment)
+        else:
+            self.uploaded += 1
+
+
+def tell(tx: Session, recording_id: int, item: RecordedSegment | RecordingGap | Ending) -> None:
+    """Let the database know of a piece or a gap. May be told twice."""
+    if isinstance(item, RecordedSegment):
+        recordings.add_segment(tx, recording_id, item)
+    elif isinstance(item, RecordingGap):
+        recordings.add_gap(tx, recording_id, item)
 
 
 def bring(
