@@ -33,6 +33,9 @@ def test_everyone_who_waits_for_the_flag_is_woken() -> None:
     assert seen == [True] * 3
     assert stop.is_set()
     assert stop.wait()
+    assert stop.times == 1
+    stop.set()
+    assert stop.times == 2
 
 
 def test_a_signal_raises_the_flag_while_it_is_waited_for() -> None:

@@ -176,3 +176,33 @@ def test_however_often_it_is_killed_a_playlist_loses_and_repeats_nothing(
         made.add(group(2 * n), now=2.0 * n)
     assert made.end().laid == whole(at + 3)
     assert made.gaps == []
+
+
+def test_the_next_tape_begins_where_this_one_ends_and_knows_what_was_delivered(made: Recorded) -> None:
+    for n in range(4):
+        made.add(group(2 * n, clock_s=90.0), now=2.0 * n)
+    following = Recorded(made.tape.successor(), [])
+    following.cut(None, now=8.0)
+    for n in (2, 3, 4):  # a playlist is entered at its oldest segment
+        following.add(group(2 * n, clock_s=90.0), now=9.0)
+    assert (following.laid, following.gaps) == ([(0.0, 2.0)], [])
+    late = Recorded(made.tape.successor(), [])
+    late.add(group(11, clock_s=90.0), now=11.0)
+    assert (late.laid, late.gaps) == ([(3.0, 5.0)], [(0.0, 3.0, "source_jumped")])
+
+
+def test_a_server_s_greeting_is_known_and_a_film_that_begins_anew_is_not(made: Recorded) -> None:
+    def cut(now: float) -> None:
+        made.items += made.tape.cut_short(None, "source_ended", now, again_s=15.0)
+
+    for n in range(20):
+        made.add(group(2 * n), now=2.0 * n)
+    cut(40.0)
+    for n in (19, 20):
+        made.add(group(2 * n), now=41.0)
+    assert (made.laid, made.gaps) == (whole(21), [])
+    cut(42.0)
+    for n in range(3):
+        made.add(group(2 * n), now=45.0 + 2 * n)
+    assert made.laid[21:] == [(46.0, 48.0), (48.0, 50.0), (50.0, 52.0)]
+    assert made.gaps == [(42.0, 46.0, "source_ended")]
