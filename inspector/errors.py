@@ -20,6 +20,7 @@ InspectorError
 ├── ToolFailed             ffmpeg or ffprobe ended with an error of its own
 │   ├── ToolMissing        it is not installed
 │   ├── ToolKilled         it died by a signal from outside
+│   ├── NoPicture          what it delivers shows none
 │   └── ToolTimeout        it took longer than its deadline
 │       └── ToolStalled    it made no progress for too long
 ├── ScratchFull            no room for the download
@@ -170,6 +171,10 @@ class ToolMissing(ToolFailed):
 
 class ToolKilled(ToolFailed):
     """The program died by a signal from outside (the OOM killer, kill -9): expected, and retried."""
+
+
+class NoPicture(ToolFailed):
+    """A live source delivers no picture, or none that can be recorded; it may show one later."""
 
 
 class ToolTimeout(ToolFailed):

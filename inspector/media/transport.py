@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from inspector.errors import ToolFailed
+from inspector.errors import NoPicture, ToolFailed
 from inspector.model import ByteArray, IntArray
 
 PACKET_BYTES: Final = 188
@@ -148,7 +148,7 @@ class GroupReader:
         self._key = False
 
     def feed(self, data: bytes) -> Iterator[Group]:
-        """The groups that are complete now. Raises ToolFailed if that is no transport stream."""
+        """The groups that are complete now. Raises NoPicture, or ToolFailed: it is no transport stream."""
         data = self._rest + data
         whole = len(data) // PACKET_BYTES * PACKET_BYTES
         self._rest = data[whole:]
@@ -161,6 +161,8 @@ class GroupReader:
         for pid in _TABLES:
             for i in np.flatnonzero(pids == pid)[-1:]:
                 self._tables[pid] = packets[i].tobytes()
+        if _PROGRAM_MAP in self._tables and _stream_type(self._tables[_PROGRAM_MAP]) not in _PICTURES:
+            raise NoPicture("the source shows no picture, or one that MPEG-TS does not carry")
         streams = (pids >= _STREAMS_FROM) & (pids != _PROGRAM_MAP) & (pids != _NULL)
         yield from self._divide(packets[streams])
 
@@ -186,18 +188,17 @@ class GroupReader:
             self._waiting_bytes += packets.size
 
     def _close(self, *, torn: bool = False) -> Iterator[Group]:
-        if self._waiting:
-            packets = np.concatenate(self._waiting)
-            if torn:
-                begins = np.flatnonzero(packets[:, 1] & 0x40)
-                packets = packets[: begins[-1] if len(begins) else 0]
-            if self._tables and _stream_type(b"".join(self._tables.values())) not in _PICTURES:
-                raise ToolFailed("the source shows no picture, or one that MPEG-TS does not carry")
-            group = Group(packets, b"".join(self._tables[pid] for pid in sorted(self._tables)), self._key)
-            # Before it is handed on: whoever fails with it is not given it again.
-            self._waiting, self._waiting_bytes, self._key = [], 0, False
-            if len(packets) and len(group.pictures):
-                yield group
+        waiting, key = self._waiting, self._key
+        self._waiting, self._waiting_bytes, self._key = [], 0, False  # who fails with it gets it once only
+        if not waiting:
+            return
+        packets = np.concatenate(waiting)
+        if torn:
+            begins = np.flatnonzero(packets[:, 1] & 0x40)
+            packets = packets[: begins[-1] if len(begins) else 0]
+        group = Group(packets, b"".join(self._tables[pid] for pid in sorted(self._tables)), key)
+        if len(packets) and len(group.pictures):
+            yield group
 
 
 class Stamp:

@@ -51,12 +51,15 @@ def find_common(
     *,
     least: int,
     rulings: Sequence[Ruling] = (),
+    airings: Collection[int] = (),
 ) -> frozenset[int]:
     """The other contents that share only common material with this one.
 
     found: (the other content, the match as seen from this one).  kin: who of all of them is related.
     least: so many unrelated groups of contents must share each segment. Only partial matches can be common:
     who holds all of another shares that, however many do.  rulings: they count for more than counting.
+    airings: those that, like this one, are pieces of recordings. What a channel shows again and again (an
+    advertisement) is not common for that: its matches with the others are judged by the others alone.
     """
     partial = [(other, match) for other, match in found if match.verdict is Verdict.PARTIAL]
     if (len(found) < least and not rulings) or not partial:
@@ -67,10 +70,14 @@ def find_common(
         if group[other] != group[content_id]:
             spans[group[other]] += [(s.a_start_s, s.a_end_s) for s in match.segments]
     shared = _Shared(spans.values(), least, rulings)
+    aired = {group[other] for other in airings if other in group}
+    known = _Shared([held for one, held in spans.items() if one not in aired], least, rulings)
     return frozenset(
         other
         for other, match in partial
-        if all(shared.by_many(s.a_start_s, s.a_end_s) for s in match.segments)
+        if all(
+            (shared if other in airings else known).by_many(s.a_start_s, s.a_end_s) for s in match.segments
+        )
     )
 
 

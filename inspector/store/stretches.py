@@ -22,6 +22,7 @@ from inspector.store.tables import (
     ContentRow,
     DecisionRow,
     MatchRow,
+    RecordingSegmentRow,
     StandingDecisionRow,
     VideoRow,
 )
@@ -92,10 +93,24 @@ def label_common(tx: Session, found: Found, least: int) -> None:
         rulings = [*ruled.get(content_id, ())]
         rulings += [r for other, match in pairs for each in ruled.get(other, ()) for r in carry(each, match)]
         common = find_common(content_id, pairs, kin, least=least, rulings=rulings)
+        if common:
+            aired = airings_among(tx, {content_id, *(other for other, _ in pairs)})
+            if content_id in aired:
+                common = find_common(content_id, pairs, kin, least=least, rulings=rulings, airings=aired)
         found[content_id] = [
             (other, replace(match, verdict=Verdict.COMMON) if other in common else match)
             for other, match in pairs
         ]
+
+
+def airings_among(tx: Session, content_ids: Collection[int]) -> set[int]:
+    """Those that are pieces of recordings."""
+    query = (
+        select(VideoRow.content_id)
+        .join(RecordingSegmentRow, RecordingSegmentRow.key == VideoRow.key)
+        .where(VideoRow.content_id.in_(content_ids))
+    )
+    return {content_id for content_id in tx.scalars(query) if content_id is not None}
 
 
 def _rulings(tx: Session, content_ids: set[int]) -> dict[int, list[Ruling]]:

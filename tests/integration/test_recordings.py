@@ -26,6 +26,7 @@ from inspector.store import Database, recordings
 from inspector.store.status import StatusReader
 from inspector.worker.recording.joined import PiecesInOrder, join_pieces
 from inspector.worker.recording.orphans import Orphans
+from tests.film import make as make_film
 from tests.integration.rest import Shelf, rest_app, rest_settings
 from tests.integration.test_outbox import Ear, make, run
 from tests.services import Endpoint, Places, places_at
@@ -108,6 +109,23 @@ def test_match_found_carries_stream_time(database: Database) -> None:
         assert segment["stream_end_s"] == 30 + segment["end_s"]
 
 
+def test_an_advertisement_is_told_however_often_it_was_on_air(database: Database) -> None:
+    """Of each piece only a part of it, as where it lies across a join."""
+    shelf, ear = Shelf(database, BUCKET), Ear()
+    number = begin(database)
+    pieces = [add(database, number, n) for n in range(8)]
+    shelf.put("spot.mp4", State.DONE)
+    for n, piece in enumerate(pieces):
+        shelf.match(piece, "spot.mp4", Verdict.PARTIAL)
+        for other in pieces[:n]:
+            shelf.match(other, piece, Verdict.PARTIAL)
+        shelf.put(piece, State.DONE)
+    run(make(database, ear=ear))
+    told = [message.data for message in ear.heard if message.kind == "match.found"]
+    assert sorted(each["video"]["key"] for each in told) == pieces
+    assert {each["other"]["key"] for each in told} == {"spot.mp4"}
+
+
 # ---------------------------------------------------------------- orphans
 
 
@@ -139,6 +157,8 @@ def test_what_an_orphan_left_is_uploaded_and_what_is_gone_becomes_a_gap(
     folder = spool / str(number)
     folder.mkdir(parents=True)
     (folder / "000001.ts").write_bytes(b"abc")
+    picture = ("-f", "lavfi", "-t", "2", "-i", "testsrc2=s=64x36:r=25", "-output_ts_offset", "36")
+    make_film(folder / "000003.ts", *picture, "-muxdelay", "0", "-muxpreload", "0", "-bf", "0")
     add(database, number, 0)
     kept, _ = add(database, number, 1, uploaded=False), add(database, number, 2, uploaded=False)
     orphans = Orphans(database, places.bucket, places.settings)
@@ -146,12 +166,16 @@ def test_what_an_orphan_left_is_uploaded_and_what_is_gone_becomes_a_gap(
     assert [each.id for each in found] == [number]
     assert find(database, number, name).state is RecordingState.RUNNING
     (cleaned,) = orphans.clean(found)
-    assert (cleaned.rescued, cleaned.lost) == (1, 1)
+    assert (cleaned.rescued, cleaned.lost) == (2, 1)
     assert places.bucket.read(kept, 0, 10) == b"abc"
     assert not spool.exists()
     with database.begin() as tx:
-        assert [gap.reason for gap in recordings.gaps(tx, number)] == ["segment_lost"]
-        assert [s.number for s in recordings.segments(tx, number) if s.uploaded_at] == [0, 1]
+        gaps = [(gap.start_s, gap.end_s, gap.reason) for gap in recordings.gaps(tx, number)]
+        assert gaps == [(20.0, 30.0, "segment_lost"), (30.0, 35.0, "unknown")]
+        found_again = [s for s in recordings.segments(tx, number) if s.uploaded_at]
+    assert [s.number for s in found_again] == [0, 1, 3]
+    assert found_again[-1].key == f"recordings/news/{number}/000035000.ts"
+    assert (found_again[-1].start_s, found_again[-1].end_s, found_again[-1].frames) == (35.0, 37.0, 50)
     assert find(database, number, name).state is RecordingState.ORPHANED
     assert find(database, living, name).state is RecordingState.RUNNING
     assert orphans.find() == []

@@ -23,6 +23,7 @@ from inspector.errors import (
     DatabaseUnavailable,
     InspectorError,
     Interrupted,
+    NoPicture,
     ScratchFull,
     ToolFailed,
     ToolKilled,
@@ -131,11 +132,12 @@ class Recorder:
         self._trouble: str | None = None
         self._made: list[int] = []
         self._roll_over_at = 0.0
+        self._enough_s = ANALYSE_S
 
     def run(self) -> list[int]:
         """Record until told to stop, or the source or the plan ends. Returns the recordings that were made.
 
-        Raises ToolMissing, ToolFailed (it shows no picture), DatabaseUnavailable (at the beginning), or
+        Raises ToolMissing, NoPicture, DatabaseUnavailable (at the beginning), or
         InspectorError if pieces could not be uploaded: they stay in the spool.
         """
         self._began = self._clock()
@@ -220,7 +222,7 @@ class Recorder:
             if self._reel.tape.empty:
                 found = look_at(self._plan.url)
                 playlist = found.playlist if found else playlist or is_named_playlist(self._plan.url)
-            analyse_s = min(LONGEST_ANALYSIS_S, ANALYSE_S * 2**failures)
+            analyse_s = min(LONGEST_ANALYSIS_S, max(self._enough_s, ANALYSE_S * 2**failures))
             reason, final = self._run_once(playlist, analyse_s)
             gained = self._reel is not reel or self._reel.tape.end_s > before_s or self._reel.tape.holds
             if gained or reason == DISK_FULL:
@@ -280,6 +282,8 @@ class Recorder:
         except Interrupted:
             reason, torn = "stopped", True
         except (ToolFailed, ScratchFull) as exc:
+            if isinstance(exc, NoPicture):
+                self._look_longer(analyse_s, exc)
             reason, torn = reason_of(exc), True
             self._trouble = f"{reason}: {exc}"
             log.warning("recording_interrupted", recording=self._reel.id, reason=reason, error=str(exc))
@@ -288,6 +292,12 @@ class Recorder:
         if reason == DISK_FULL:
             self._reel.close_piece()  # what is written may leave
         return reason, final
+
+    def _look_longer(self, analyse_s: float, exc: NoPicture) -> None:
+        """A server may send sound at once, and the picture from its next key frame on. Raises NoPicture."""
+        if analyse_s >= LONGEST_ANALYSIS_S and self._reel.tape.empty:
+            raise exc
+        self._enough_s = 2 * analyse_s
 
     def _take_groups(self, groups: Iterable[Group]) -> None:
         for group in groups:

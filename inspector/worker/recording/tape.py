@@ -110,7 +110,8 @@ class Tape:
             self._held = group
             self._arrived = now
         self._repeating = True
-        self._reason = reason
+        if group is not None or not self._reason:  # what failed after the first did not make the gap
+            self._reason = reason
 
     def release(self) -> Iterator[Laid | Gap]:
         """Lay what is held back; nobody delivers it again."""

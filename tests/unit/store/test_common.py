@@ -60,6 +60,17 @@ def test_what_is_contained_whole_is_never_common() -> None:
     assert find_common(1, found, [], least=LEAST) == frozenset()
 
 
+def test_what_a_channel_shows_again_and_again_is_not_common_for_that() -> None:
+    """Pieces share an advertisement with each other, and with one or three videos that a library holds."""
+    pieces = [(other, match(INTRO)) for other in (2, 3, 4, 5)]
+    airings = {1, 2, 3, 4, 5}
+    library = [(other, match(INTRO)) for other in (12, 13, 14)]
+    assert find_common(1, [*pieces, library[0]], [], least=LEAST) == {2, 3, 4, 5, 12}
+    assert find_common(1, [*pieces, library[0]], [], least=LEAST, airings=airings) == {2, 3, 4, 5}
+    found = find_common(1, [*pieces, *library], [], least=LEAST, airings=airings)
+    assert found == {2, 3, 4, 5, 12, 13, 14}
+
+
 def test_what_a_person_ruled_counts_for_more_than_counting() -> None:
     few = [(2, match(INTRO))]
     assert find_common(1, few, [], least=LEAST, rulings=[Ruling(*INTRO, common=True)]) == {2}

@@ -129,6 +129,7 @@ def test_a_source_that_goes_on_meanwhile_leaves_a_gap_of_its_own_clock(made: Rec
 def test_a_source_whose_clock_begins_anew_leaves_a_gap_of_the_wall_s_clock(made: Recorded) -> None:
     made.add(group(5000), now=10.0)
     made.cut(None, now=11.0, reason="source_ended")
+    made.cut(None, now=13.0, reason="source_failed")  # it was asked again
     made.add(group(0), now=15.0)
     made.add(group(2), now=17.0)
     assert made.laid == [(0.0, 2.0), (7.0, 9.0), (9.0, 11.0)]
