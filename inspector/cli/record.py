@@ -18,7 +18,7 @@ from inspector.logs import log_start
 from inspector.media.live import check_source, shown_source
 from inspector.settings import Settings
 from inspector.signals import StopFlag, stop_on_signals
-from inspector.stack import check_ffmpeg, join_stack
+from inspector.stack import join_stack
 from inspector.store import Database, recordings
 from inspector.wiring.adapters import make_bucket, make_database
 from inspector.worker.recording.recorder import Plan, Progress, Recorder
@@ -77,7 +77,6 @@ def record(
     next recording of the channel begins. Ctrl-C again does not wait for the last uploads.
     """
     check_source(url)
-    check_ffmpeg()
     stop = StopFlag()
     stop_on_signals(stop)
     log_start("record")
