@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from itertools import permutations
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import text
 
-from inspector.model import Library
-from inspector.worker.inspect import search
 from tests.chaos.house import House
 
 #: What a run may not change. Moments, attempts and revisions it may, and the words for a failure.
@@ -34,7 +33,7 @@ def _lasting(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(found: Results, expected: Results) -> list[str]:
-    """What is not as it should be, in words; pairs that only one run found are left to `found_once`."""
+    """What is not as it should be, in words: states, reasons, cuts, pairs, segments, scores, evidence."""
     faults = [f"{key}: should not be there" for key in found.keys() - expected.keys()]
     for key in found.keys() & expected.keys():
         mine, theirs = found[key], expected[key]
@@ -43,48 +42,23 @@ def differences(found: Results, expected: Results) -> list[str]:
             for name in (*_LASTING, "reason")
             if mine[name] != theirs[name]
         ]
+        ours, others = mine["duplicates"], theirs["duplicates"]
         faults += [
-            f"{key}: its match with {other} is another: {mine['duplicates'][other]!r}"
-            for other in mine["duplicates"].keys() & theirs["duplicates"].keys()
-            if mine["duplicates"][other] != theirs["duplicates"][other]
+            f"{key}: its match with {other} is {ours.get(other)!r}, should be {others.get(other)!r}"
+            for other in sorted(ours.keys() | others.keys())
+            if ours.get(other) != others.get(other)
         ]
     return faults
 
 
-def found_once(found: Results, expected: Results) -> set[tuple[str, str]]:
-    """Pairs of keys that one run shows, and the other does not."""
-    return {
-        (min(key, other), max(key, other))
-        for key in found.keys() & expected.keys()
-        for other in found[key]["duplicates"].keys() ^ expected[key]["duplicates"].keys()
-    }
-
-
-def depends_on_order(house: House, pair: tuple[str, str]) -> bool:
-    """Whether a search may find this pair or not, depending on who was there when.
-
-    The index holds few landmarks of a content, is asked with many, and shows no more than some rows of each
-    token: who comes later may find whom it would not have been found by. Nobody stands in a search's way but
-    other contents, so what is found in all four searches is found in every order, and what is found in none
-    never is. Both would be results of the war.
-    """
-    with house.db.begin() as tx:
-        named = text("SELECT DISTINCT content_id FROM videos WHERE key = ANY(:keys)")
-        ids = [i for i in tx.scalars(named, {"keys": list(pair)}) if i is not None]
-    if len(ids) != 2:  # copies of the same bytes need no index
-        return False
-    found = {
-        _finds(house, content_id, other_id, among)
-        for content_id, other_id in permutations(ids)
-        for among in ([other_id], None)
-    }
-    return len(found) == 2
-
-
-def _finds(house: House, content_id: int, other_id: int, among: list[int] | None) -> bool:
-    """Whether the worker's own search leads from one content to the other."""
-    pairs = search(house.db, Library.BUCKET, content_id, lambda: False, among=among)
-    return any(other_id in (pair.content_a, pair.content_b) for pair in pairs)
+def not_found(found: Results, copies: Iterable[tuple[str, str]]) -> list[str]:
+    """Pairs of these keys that do not show each other, in words."""
+    return [
+        f"{key}: its copy {other} is not found"
+        for pair in copies
+        for key, other in permutations(pair)
+        if key in found and other not in found[key]["duplicates"]
+    ]
 
 
 def stored_twice(house: House) -> list[str]:

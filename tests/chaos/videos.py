@@ -9,19 +9,15 @@ from typing import Final
 
 from tests.film import BROKEN, make
 
-SIZE: Final = "192x108"
-#: Pictures that no other shot shows: what films share by accident for a second may be found or not (see
-#: docs/reliability.md), and nothing could be compared.
-_SOURCES: Final = (
-    "gradients=seed={seed}:speed=0.08:n=4:size={size}:rate=25",
-    "life=mold=10:ratio=0.3:seed={seed}:death_color=#{colour}:life_color=#00ff00:size={size}:rate=25",
-    "sierpinski=seed={seed}:jump=40:size={size}:rate=25,colorize=hue={hue}",
-    "cellauto=ratio=0.4:rule={rule}:seed={seed}:size={size}:rate=25",
-)
+SIZE: Final = "192:108"
+#: How many waves cross each shot. They lie and wander by chance, so that no shot looks like any other: what
+#: films share by accident for a second may be found by one order of arrival only, and nothing could be
+#: compared.
+_WAVES: Final = 7
 _EDITS: Final = (
     ("-vf", "hflip,scale=144:-2"),
     ("-vf", "eq=brightness=0.06:contrast=1.1", "-r", "20"),
-    ("-ss", "1.5", "-t", "4.5"),
+    ("-ss", "1.5", "-t", "6.5"),
     ("-vf", "crop=iw*0.9:ih*0.9", "-crf", "33"),
 )
 _CODEC: Final = (
@@ -37,6 +33,15 @@ def make_videos(folder: Path, count: int, rng: random.Random) -> list[Path]:
     return [next(broken if n % 10 == 9 else films) for n in range(count)]
 
 
+def copies_of(files: list[Path]) -> Iterator[tuple[int, int]]:
+    """Places of each film, and of each of its copies, in what `make_videos` made."""
+    places = {path.stem: place for place, path in enumerate(files) if path.stem.startswith("film")}
+    for name, place in places.items():
+        film, dash, _ = name.partition("-")
+        if dash:
+            yield places[film], place
+
+
 def _films(folder: Path, rng: random.Random) -> Iterator[Path]:
     """A film, then its copies, then the next film."""
     number = 0
@@ -49,7 +54,7 @@ def _films(folder: Path, rng: random.Random) -> Iterator[Path]:
 
 
 def _film(path: Path, rng: random.Random) -> Path:
-    lengths = [rng.randrange(20, 70) / 25 for _ in range(4)]
+    lengths = [rng.randrange(20, 70) / 25 for _ in range(6)]
     inputs = [
         word
         for length in lengths
@@ -61,13 +66,15 @@ def _film(path: Path, rng: random.Random) -> Path:
 
 
 def _source(rng: random.Random) -> str:
-    return rng.choice(_SOURCES).format(
-        seed=rng.randrange(10**6),
-        colour=f"{rng.randrange(2**24):06x}",
-        hue=rng.randrange(360),
-        rule=rng.choice((18, 30, 45, 73, 105, 110, 150)),
-        size=SIZE,
+    """Long waves of light, of random direction, strength and speed."""
+    waves = (
+        f"{rng.uniform(12, 40):.0f}*sin({rng.uniform(-16, 16):.2f}*X/W+{rng.uniform(-12, 12):.2f}*Y/H"
+        f"+{rng.uniform(0.5, 5) * rng.choice((-1, 1)):.2f}*T+{rng.uniform(0, 6.28):.2f})"
+        for _ in range(_WAVES)
     )
+    light = "+".join(waves)
+    grain = f"noise=alls=8:allf=t:all_seed={rng.randrange(10**6)}"  # makes files as large as films are
+    return f"nullsrc=size=32x18:rate=25,geq=lum=128+{light}:cb=128:cr=128,scale={SIZE},{grain}"
 
 
 def _broken(folder: Path, rng: random.Random) -> Iterator[Path]:
