@@ -6,6 +6,9 @@ botocore's own retries are off, because `inspector.aws.remote` retries with tena
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -14,6 +17,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.loaders import Loader, create_loader
+from botocore.utils import parse_timestamp
 from localstack_client.config import get_service_endpoint
 
 from inspector import __version__
@@ -117,12 +121,26 @@ def _session(*, emulator: bool) -> tuple[boto3.Session, dict[str, str]]:
     """A session, and the credentials to pass on: none where the environment has some of its own."""
     core = botocore.session.get_session()
     core.register_component("data_loader", _loader())
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_moment)
     if not emulator:
         return boto3.Session(botocore_session=core), {}
     # An emulator needs no role of the machine; asking the metadata service would only cost seconds.
     core.get_component("credential_provider").remove("iam-role")
     missing = core.get_credentials() is None
     return boto3.Session(botocore_session=core), dict(_EMULATOR_CREDENTIALS) if missing else {}
+
+
+def parse_moment(value: Any) -> datetime:
+    """A timestamp of an answer. botocore's own way tries all formats, which is a tenth of a call's computing.
+
+    Raises ValueError if it is none.
+    """
+    if isinstance(value, str):
+        with suppress(ValueError):
+            read = datetime.fromisoformat if value[10:11] == "T" else parsedate_to_datetime
+            if (moment := read(value)).tzinfo is not None:
+                return moment
+    return parse_timestamp(value)
 
 
 @functools.cache

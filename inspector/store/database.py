@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg2
 from psycopg2 import extensions
 from psycopg2.errors import UndefinedTable
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -108,8 +108,8 @@ class Database:
 
     def ping(self) -> None:
         """Raises DatabaseUnavailable if no statement can be run."""
-        with self.begin() as tx:
-            tx.execute(text("SELECT 1"))
+        with translated(), self.engine.connect():  # new, or else asked by the pool whether it still stands
+            pass
 
     def close(self) -> None:
         self.engine.dispose()

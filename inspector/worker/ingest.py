@@ -17,6 +17,7 @@ import structlog
 
 from inspector import failpoints, tracing
 from inspector.aws.bucket import Bucket
+from inspector.aws.queue import BATCH
 from inspector.events import is_older
 from inspector.metrics import EVENTS
 from inspector.model import EventKind, ObjectEvent, ObjectState, Priority, State
@@ -48,6 +49,11 @@ class Ingest:
         self._db = db
         self._bucket = bucket
         self._settings = settings
+        self._looking = ThreadPoolExecutor(BATCH, "look")  # it has no threads until there are keys for them
+
+    def close(self) -> None:
+        """Let the threads end that `look_at_new` has left idle; nothing is waited for."""
+        self._looking.shutdown(wait=False, cancel_futures=True)
 
     def look_at(self, key: str, event: ObjectEvent | None = None) -> Outcome:
         """Make the database agree with what lies under `key` now.
@@ -74,15 +80,12 @@ class Ingest:
         name = self._bucket.name
         hints = {event.key: event for event in events if self._takes(event.key)}
         with self._db.begin() as tx:
-            unknown = hints.keys() - videos.known_keys(tx, name, hints.keys())
-            videos.lock_keys(tx, name, unknown)
-            new = sorted(unknown - videos.known_keys(tx, name, unknown))
+            videos.lock_keys(tx, name, hints.keys())
+            new = sorted(hints.keys() - videos.known_keys(tx, name, hints.keys()))
             if not new:
                 return {}
-            with ThreadPoolExecutor(
-                len(new)
-            ) as pool:  # all at once: the locks are held no longer than for one
-                found = dict(zip(new, pool.map(self._bucket.head, new), strict=True))
+            # All at once: the locks are held no longer than for one.
+            found = dict(zip(new, self._looking.map(self._bucket.head, new), strict=True))
             failpoints.reach("looked")
             there = [(key, state, hints[key].sequencer) for key, state in found.items() if state is not None]
             if there:

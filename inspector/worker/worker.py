@@ -80,7 +80,7 @@ class Worker:
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._listener = JobListener(db)
-        ingest = Ingest(db, bucket, settings)
+        self._ingest = ingest = Ingest(db, bucket, settings)
         consumer = Consumer(db, queue, ingest, settings)
         self._sweep = Sweep(db, bucket, ingest, settings)
         self._heartbeat = Heartbeat(
@@ -157,6 +157,7 @@ class Worker:
         for loop in self._loops:
             if not loop.join(max(0.0, deadline - time.monotonic())):
                 log.info("loop_abandoned", loop=loop.name)
+        self._ingest.close()
         if not died:  # else it stays on the list, and is counted as lost
             self._leave()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,10 @@ class House:
 
 
 @pytest.fixture
-def house(bucket_and_queue: Places, database: Database) -> House:
-    return House(bucket_and_queue, database)
+def house(bucket_and_queue: Places, database: Database) -> Iterator[House]:
+    house = House(bucket_and_queue, database)
+    with closing(house.ingest):
+        yield house
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
@@ -75,8 +77,10 @@ class House:
 
 
 @pytest.fixture
-def house(bucket_and_queue: Places, database: Database) -> House:
-    return House(bucket_and_queue, database)
+def house(bucket_and_queue: Places, database: Database) -> Iterator[House]:
+    house = House(bucket_and_queue, database)
+    with closing(house.ingest):
+        yield house
 
 
 # ---------------------------------------------------------------- ingest

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from botocore.utils import parse_timestamp
 
 from inspector.aws import Bucket, endpoint_url, make_s3, make_signer, make_sqs
 from inspector.aws.bucket import MOST_SIGNED_S, SIGNED_S
+from inspector.aws.session import parse_moment
 from inspector.errors import ConfigError
 from tests.services import settings_for_test
 
@@ -97,3 +100,27 @@ def test_no_address_is_signed_for_long(expires_s: int) -> None:
     assert f"X-Amz-Expires={SIGNED_S}" in bucket.signed_url("a")
     with pytest.raises(ValueError, match="signed"):
         bucket.signed_url("a", expires_s)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Thu, 01 Jan 2026 12:30:05 GMT",
+        "Thu, 01 Jan 2026 12:30:05 -0000",
+        "2026-01-01T12:30:05Z",
+        "2026-01-01T12:30:05.000Z",
+        "2026-01-01T13:30:05+01:00",
+        "20260101T123005Z",
+        "1767270605",
+        1767270605,
+        1767270605.0,
+    ],
+)
+def test_moments_are_read_as_botocore_reads_them(told: Any) -> None:
+    moment = parse_moment(told)
+    assert moment == parse_timestamp(told) == datetime(2026, 1, 1, 12, 30, 5, tzinfo=UTC)
+
+
+def test_what_is_no_moment_is_refused() -> None:
+    with pytest.raises(ValueError, match="Invalid timestamp"):
+        parse_moment("some day")
