@@ -68,8 +68,9 @@ def check_configuration(named: Path | None) -> Checked:
     places = Places(Settings, named)
     given: dict[str, Any] = {"config": named} if named else {}
     faults: list[Fault] = []
+    settings: Settings | None = None
     try:
-        Settings(**given)
+        settings = Settings(**given)
     except ValidationError as exc:
         faults = places.faults(exc)
     written: dict[str, int] = {}
@@ -77,7 +78,8 @@ def check_configuration(named: Path | None) -> Checked:
         place = places.origin(name).place
         if place != DEFAULT:
             written[place] = written.get(place, 0) + 1
-    return Checked((*faults, *places.misspelt()), tuple(_open_secrets(places)), written)
+    notes = (*_open_secrets(places), *_two_kinds_of_s3(places, settings))
+    return Checked((*faults, *places.misspelt()), notes, written)
 
 
 def _open_secrets(places: Places) -> list[Fault]:
@@ -88,6 +90,14 @@ def _open_secrets(places: Places) -> list[Fault]:
     problem = "holds secrets, and others on this machine may read it"
     remedy = f"Type `chmod 600 {places.file}`."
     return [Fault(f"{', '.join(secret)} ({places.file})", problem, remedy)] if secret else []
+
+
+def _two_kinds_of_s3(places: Places, settings: Settings | None) -> list[Fault]:
+    """AWS itself, where another endpoint is named as well. settings: None if they are not sound."""
+    if settings is None or not settings.use_aws or settings.aws_endpoint_url is None:
+        return []
+    aws, endpoint = (places.origin(name) for name in ("use_aws", "aws_endpoint_url"))
+    return [Fault(f"{aws}, {endpoint}", "name two kinds of S3", "The endpoint is used; remove one of both.")]
 
 
 def example_file() -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+import re
 from collections import ChainMap
 from enum import StrEnum
 from pathlib import Path
@@ -356,7 +357,16 @@ class Settings(BaseSettings):
         if value is None or not value.get_secret_value():
             return None
         scheme, _, rest = value.get_secret_value().partition(":")
+        if scheme.partition("+")[0] not in ("postgres", "postgresql"):
+            raise ValueError("must be the address of a PostgreSQL: postgresql://user:password@host:port/name")
         return SecretStr("postgresql+psycopg2:" + rest) if scheme in ("postgres", "postgresql") else value
+
+    @field_validator("aws_endpoint_url", "s3_public_url")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/]", value):
+            raise ValueError("must be an address with its scheme, for instance http://localhost:4566")
+        return value
 
     @field_validator(
         "config",

@@ -35,6 +35,8 @@ class FileSource(TomlConfigSettingsSource):
         path = Path(named or DEFAULT_FILE)
         if named and (not path.exists() or path.is_dir()):
             raise ConfigError(f"there is no configuration file {path}: correct INSPECTOR_CONFIG or --config")
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder, and no configuration file: move it away")
         try:
             super().__init__(settings_cls, path)
         except OSError as exc:

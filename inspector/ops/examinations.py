@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from inspector.aws import Bucket, Queue
-from inspector.errors import ConfigError
+from inspector.errors import ConfigError, Unavailable
 from inspector.media.features import ffmpeg_features
 from inspector.media.sandbox import sandbox_status
 from inspector.ops import judgements
@@ -32,6 +32,7 @@ DATABASE: Final = (
 )
 #: In the order in which bootstrap settles them.
 RESOURCES: Final = ("dead-letter queue", "queue", "bucket", "queue policy", "CORS", "notifications")
+QUEUES: Final = RESOURCES[:2]
 STORAGE: Final = ("S3 and SQS", "S3 clock", *RESOURCES, "messages", "dead letters")
 ROUND_TRIP: Final = ("round trip",)
 CHILDREN: Final = ("children",)
@@ -126,9 +127,12 @@ def look_at_storage(bucket: Bucket, queue: Queue, settings: Settings) -> Iterato
     )
     yield _of_step("S3 and SQS", next(steps))
     yield _s3_clock(bucket)
+    queues_are_there = True
     for name, step in zip(RESOURCES, steps, strict=True):
         yield _of_step(name, step)
-    yield from judgements.judge_depths(queue.depths())
+        queues_are_there &= step.outcome is not Outcome.FAILED or name not in QUEUES
+    if queues_are_there:  # else there are no depths to be told
+        yield from judgements.judge_depths(queue.depths())
 
 
 def _s3_clock(bucket: Bucket) -> Check:
@@ -157,7 +161,14 @@ def look_at_web(
     started = time.monotonic()
     web.check_alive()
     yield Check("web", Result.OK, f"answers in {(time.monotonic() - started) * 1000:.0f} ms")
-    said = web.readiness()
+    try:
+        said = web.readiness()
+    except Unavailable as exc:
+        remedy = (
+            "the web lives, and cannot tell: mend what the other rows name; then restart it, if it stays so"
+        )
+        yield Check("readiness", Result.BAD, str(exc), remedy)
+        return
     failed = [name for name, check in said.get("checks", {}).items() if not check["ok"]]
     yield judgements.judge_readiness(str(said["status"]), failed)
     newest = newest_change()

@@ -2,7 +2,8 @@
 
 An examination is a generator of checks. What it has said before its deadline, or before it broke, counts; of
 the rest the first row is bad, since it is what was being looked at, and those behind it are unknown. One that
-ends early by itself has said what is bad: all that is missing is unknown.
+ends early by itself has said what is bad: all that is missing is unknown. So is what leans on something else
+that fails, which has a row and a remedy of its own.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ DEADLINE_S: Final = 6.0  # a little more than it takes to give up connecting
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """names: the rows it fills, in their order.  run: yields them.  remedy: for the one at which it stops."""
+    """names: the rows it fills, in their order.  run: yields them.  remedy: for the one at which it stops.
+
+    leans_on: by which errors it stops for the sake of something that has a row, and the name of that row.
+    """
 
     names: tuple[str, ...]
     run: Callable[[], Iterator[Check]]
     remedy: str
     deadline_s: float = DEADLINE_S
+    leans_on: tuple[tuple[type[InspectorError], str], ...] = ()
 
 
 def examine(examinations: Sequence[Examination]) -> Report:
@@ -51,6 +56,7 @@ class _Running:
 
     def __init__(self, examination: Examination) -> None:
         self._examination = examination
+        self._leans_on = examination.leans_on
         self._said: queue.SimpleQueue[Check | Exception | None] = queue.SimpleQueue()
         self._deadline = time.monotonic() + examination.deadline_s
         name = f"examine {examination.names[0]}"
@@ -59,7 +65,7 @@ class _Running:
     def rows(self) -> list[Check]:
         """A row for each name, whatever became of the examination."""
         found: dict[str, Check] = {}
-        problem = ""
+        problem = cause = ""
         while True:
             try:
                 said = self._said.get(timeout=max(0.0, self._deadline - time.monotonic()))
@@ -67,16 +73,17 @@ class _Running:
                 problem = f"no answer within {self._examination.deadline_s:g} s"
                 break
             if isinstance(said, Exception):
-                problem = _sentence(said)
+                cause = next((row for kind, row in self._leans_on if isinstance(said, kind)), "")
+                problem = "" if cause else _sentence(said)
             if not isinstance(said, Check):
                 break
             found[said.name] = said
-        return self._complete(found, problem)
+        return self._complete(found, problem, cause)
 
-    def _complete(self, found: dict[str, Check], problem: str) -> list[Check]:
+    def _complete(self, found: dict[str, Check], problem: str, cause: str) -> list[Check]:
         names = self._examination.names
         missing = [name for name in names if name not in found]
-        cause = next(reversed(found), names[0])
+        cause = cause or next(reversed(found), names[0])
         if problem and missing:
             cause = missing.pop(0)
             found[cause] = Check(cause, Result.BAD, problem, self._examination.remedy)

@@ -102,7 +102,8 @@ def judge_connections(found: ServerVitals) -> Check:
 def judge_workers(overview: Overview, settings: Settings) -> Check:
     """Is any worker running? The freshest heartbeat tells."""
     remedy = (
-        "start workers: `inspector work`, or `inspector up` on one machine; their log says why they ended"
+        "start workers: `inspector work`, or `inspector up` on one machine; their log says why they ended. "
+        "Those that hang are restarted by `inspector monitor`"
     )
     if not overview.workers:
         return Check("workers", Result.BAD, "none has ever reported within a day", remedy)
@@ -176,7 +177,10 @@ def judge_sweep(overview: Overview, settings: Settings) -> Check:
 def judge_breaker(alive: Sequence[WorkerStatus]) -> Check:
     cut_off = [worker for worker in alive if worker.breaker_open]
     figure = f"open in {_names(cut_off)}" if cut_off else f"closed in all of {len(alive)} workers"
-    remedy = "let these workers reach SQS: endpoint, credentials, network; the rows of S3 and SQS say more"
+    remedy = (
+        "let these workers reach SQS (endpoint, credentials, network): the rows of S3 and SQS say more; they "
+        "go on within a minute"
+    )
     return verdict("queue breaker", not cut_off, figure, remedy)
 
 

@@ -9,6 +9,7 @@ import structlog
 
 from inspector.errors import DatabaseUnavailable, InspectorError
 from inspector.ops.checkup import Check, Report, Result
+from inspector.ops.processes import is_worker
 from inspector.ops.recovery import WINDOW_S, Kind, Recovery, wanted_recoveries, withheld_because
 from inspector.settings import Settings
 from inspector.store import Database, monitors
@@ -73,7 +74,9 @@ class Monitor:
                 tx, bucket, self._host, every_s=self._every_s, result=report.result
             )
         overview = StatusReader(self._db, min_score=self._settings.min_score).overview(bucket)
-        wanted = wanted_recoveries(report, overview.workers, self._host, steady_s, self._settings)
+        # What has died hangs no more; its supervisor has seen to it.
+        running = [worker for worker in overview.workers if is_worker(worker.pid)]
+        wanted = wanted_recoveries(report, running, self._host, steady_s, self._settings)
         with only_one(self._db, f"monitor:{bucket}") as mine:
             for recovery in wanted if mine else ():
                 self._consider(recovery)

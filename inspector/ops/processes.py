@@ -12,14 +12,19 @@ from inspector.errors import InspectorError
 _WORDS: Final = (b"inspector", b"work")
 
 
+def is_worker(pid: int) -> bool:
+    """Whether such a process runs on this machine, and is a worker of ours."""
+    command = _command_of(pid)
+    return all(word in command for word in _WORDS)
+
+
 def end_hung_worker(pid: int) -> str:
     """Kill the process, if it is a worker of ours with a supervisor. Returns what was done, in words.
 
     SIGKILL: one that hangs may not heed anything else, and the lease is there for just that.
     Raises InspectorError if there is no such process, or nobody who would start another.
     """
-    command = _command_of(pid)
-    if not all(word in command for word in _WORDS):
+    if not is_worker(pid):
         raise InspectorError(f"process {pid} is gone, or no worker of ours: nothing to end")
     parent = _parent_of(pid)
     if not any(b"inspector" in part for part in _command_of(parent)):

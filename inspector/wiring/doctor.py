@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from inspector.aws import Bucket, Queue, make_s3, make_signer, make_sqs
+from inspector.errors import DatabaseUnavailable
 from inspector.ops import examinations
 from inspector.ops.checkup import Check, Report
 from inspector.ops.examine import Examination, examine
@@ -24,11 +25,14 @@ _PROBE_S: Final = 7.0
 _PROBE_DEADLINE_S: Final = 9.0
 
 _DATABASE_REMEDY: Final = (
-    "start PostgreSQL (`inspector up` brings its own), or set DATABASE_URL to one that runs"
+    "start PostgreSQL (`inspector up` brings its own), or set DATABASE_URL to one that runs and lets us in"
 )
 _STORAGE_REMEDY: Final = "start the stack, or check AWS_ENDPOINT_URL, the credentials and the network"
+#: What others lean on, by the errors that tell of it.
+_DATABASE: Final = ((DatabaseUnavailable, "database"),)
 _ROUND_TRIP_REMEDY: Final = (
-    f"uploads are found by the sweep only, minutes later: {examinations.BOOTSTRAP_REMEDY}"
+    "uploads are found by the sweep only, minutes later: see the rows of S3 and SQS; `inspector bootstrap` "
+    "makes what is missing"
 )
 
 
@@ -56,9 +60,12 @@ def examinations_of(
     yield Examination(examinations.STORAGE, partial(_look_at_storage, settings), _STORAGE_REMEDY)
     if probe:
         trip = partial(_round_trip, settings)
-        yield Examination(examinations.ROUND_TRIP, trip, _ROUND_TRIP_REMEDY, _PROBE_DEADLINE_S)
+        yield Examination(
+            examinations.ROUND_TRIP, trip, _ROUND_TRIP_REMEDY, _PROBE_DEADLINE_S, leans_on=_DATABASE
+        )
     if web is not None:
-        yield Examination(examinations.WEB, partial(_look_at_web, settings, web), serve)
+        look = partial(_look_at_web, settings, web)
+        yield Examination(examinations.WEB, look, serve, leans_on=_DATABASE)
     children = partial(examinations.look_at_children, partial(crash_looping, settings))
     yield Examination(examinations.CHILDREN, children, "read the log of `inspector up`")
 

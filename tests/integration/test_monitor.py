@@ -151,9 +151,15 @@ def test_a_worker_that_hangs_is_restarted_by_its_supervisor(places: Places, db: 
         hung = wait_until(lambda: workers(2), supervisor)[0]
         os.kill(hung.pid, signal.SIGSTOP)
         silent = "UPDATE workers SET heartbeat_at = now() - interval '130 s' WHERE id = :id"
-        run(db, silent, id=hung.worker_id)
+        # No process has so high a number.
+        columns = "(id, host, pid, doing, breaker_open)"
+        gone = f"INSERT INTO workers {columns} VALUES ('gone', :host, 4194304, '', false)"
+        run(db, gone, host=hung.host)
+        for worker_id in (hung.worker_id, "gone"):
+            run(db, silent, id=worker_id)
         steady(db, settings.bucket, hung.host)
         with monitor(settings) as watcher, structlog.testing.capture_logs() as logged:
             watcher.run_once()
         assert f"killed process {hung.pid}" in said(logged, "recovery_taken")["restart_worker"]["outcome"]
-        wait_until(lambda: workers(3), supervisor)  # the lost one stays on the list
+        assert said(logged, "recovery_failed") == {}, "the dead are left in peace"
+        wait_until(lambda: workers(4), supervisor)  # the lost ones stay on the list

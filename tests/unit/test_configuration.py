@@ -133,6 +133,34 @@ def test_check_is_content_with_what_is_sound(monkeypatch: pytest.MonkeyPatch) ->
     assert "1 in environment, 1 in inspector.toml" in found.stdout
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('database_url = "mysql://me:hidden@db/films"', "must be the address of a PostgreSQL"),
+        ('aws_endpoint_url = "localhost:4566"', "must be an address with its scheme"),
+        ('s3_public_url = "s3.example.com"', "must be an address with its scheme"),
+    ],
+)
+def test_check_knows_addresses_that_cannot_be_right(text: str, said: str) -> None:
+    write(text)
+    found = run("config", "check")
+    assert (found.exit_code, said in found.stdout) == (1, True)
+    assert "hidden" not in found.output
+
+
+def test_check_notes_that_two_kinds_of_s3_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("use_aws = true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
+    found = run("config", "check")
+    assert found.exit_code == 0
+    assert "use_aws (inspector.toml), AWS_ENDPOINT_URL (environment): name two kinds of S3" in found.stdout
+
+
+def test_a_folder_is_no_configuration_file(folder: Path) -> None:
+    (folder / "inspector.toml").mkdir()
+    assert "inspector.toml is a folder" in run("config", "check").output
+
+
 def test_check_warns_of_secrets_that_others_may_read() -> None:
     path = write(f'token = "{SECRET}"\n')
     path.chmod(0o644)

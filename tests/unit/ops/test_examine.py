@@ -58,6 +58,18 @@ def test_one_that_raises_says_why_and_hides_credentials() -> None:
     assert report.checks[0].figure == "no way to postgresql://me:***@host/x"
 
 
+def test_what_leans_on_another_row_is_unknown_where_that_is_bad() -> None:
+    def breaks() -> Iterator[Check]:
+        yield from well("a")
+        raise DatabaseUnavailable("no answer")
+
+    leaning = Examination(("a", "b", "c"), breaks, "start it", leans_on=((DatabaseUnavailable, "database"),))
+    report = examine([leaning])
+    assert results(report) == {"a": Result.OK, "b": Result.UNKNOWN, "c": Result.UNKNOWN}
+    assert report.checks[1].figure == "cannot be told without: database"
+    assert report.checks[1].remedy == "", "the remedy stands in that row"
+
+
 def test_a_bug_of_ours_is_a_bad_row_too() -> None:
     def breaks() -> Iterator[Check]:
         yield from well("a")
