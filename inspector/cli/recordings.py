@@ -130,6 +130,8 @@ def orphans(settings: Settings, clean: bool, as_json: bool) -> None:
         done = cleaner.clean(found) if clean else []
     if as_json or not clean:
         _print(found, as_json)
+    if found and not clean:
+        click.echo("`--clean` ends them, and uploads the pieces that they left on this machine.", err=True)
     for each in done:
         told = f"recording {each.recording.id} cleaned: {each.rescued} pieces uploaded, {each.lost} lost"
         click.echo(told, err=as_json)

@@ -67,14 +67,19 @@ def beat(tx: Session, recording_id: int, *, duration_s: float, restarts: int, no
 
 
 def end(tx: Session, recording_id: int, state: RecordingState, note: str | None) -> None:
-    """Nothing is added any more. Its length is that of its last segment or gap."""
+    """Nothing is added any more. Its length is that of its last segment or gap. May be told twice."""
     last = func.greatest(
         RecordingRow.duration_s, _of(RecordingSegmentRow, recording_id, func.max(RecordingSegmentRow.end_s))
     )
     tx.execute(
         update(RecordingRow)
         .where(RecordingRow.id == recording_id)
-        .values(state=state, note=_short(note), ended_at=func.clock_timestamp(), duration_s=last)
+        .values(
+            state=state,
+            note=_short(note),
+            ended_at=func.coalesce(RecordingRow.ended_at, func.clock_timestamp()),
+            duration_s=last,
+        )
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from inspector.api.on_air import StreamMatches
-from inspector.errors import InspectorError, UnknownSubject
+from inspector.errors import InspectorError, Interrupted, UnknownSubject
 from inspector.model import (
     ProcessIdentity,
     RecordedSegment,
@@ -23,6 +23,7 @@ from inspector.model import (
 )
 from inspector.processes import SILENT_S, has_died, started_at, this_process
 from inspector.store import Database, recordings
+from inspector.store.locks import only_one
 from inspector.store.status import StatusReader
 from inspector.worker.recording.joined import PiecesInOrder, join_pieces
 from inspector.worker.recording.orphans import Orphans
@@ -176,7 +177,8 @@ def test_what_an_orphan_left_is_uploaded_and_what_is_gone_becomes_a_gap(
     assert [s.number for s in found_again] == [0, 1, 3]
     assert found_again[-1].key == f"recordings/news/{number}/000035000.ts"
     assert (found_again[-1].start_s, found_again[-1].end_s, found_again[-1].frames) == (35.0, 37.0, 50)
-    assert find(database, number, name).state is RecordingState.ORPHANED
+    ended = find(database, number, name)
+    assert (ended.state, ended.duration_s) == (RecordingState.ORPHANED, 37.0)
     assert find(database, living, name).state is RecordingState.RUNNING
     assert orphans.find() == []
 
@@ -226,6 +228,16 @@ def test_all_pieces_become_one_object_once(database: Database, places: Places) -
         join_pieces(database, places.bucket, places.settings, number)
     with database.begin() as tx:
         recordings.end(tx, number, RecordingState.ENDED, None)
+    looks = iter((False, False, True))
+    with pytest.raises(Interrupted):
+        join_pieces(database, places.bucket, places.settings, number, stopped=lambda: next(looks))
+    with (
+        only_one(database, f"join recording {number}") as mine,
+        pytest.raises(InspectorError, match="another process joins"),
+    ):
+        join_pieces(database, places.bucket, places.settings, number)
+    assert mine
+    assert places.bucket.head(f"recordings/news/{number}.ts") is None
     key = join_pieces(database, places.bucket, places.settings, number)
     assert key == f"recordings/news/{number}.ts"
     assert places.bucket.read(key, 0, 100) == b"abcdefghi"

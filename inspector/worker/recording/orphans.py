@@ -93,7 +93,7 @@ class Orphans:
             recordings.lose_segment(tx, recording.id, segment)
 
     def _mark(self, tx: Session, recording: Recording) -> None:
-        if recording.state is RecordingState.RUNNING:
+        if recording.state is not RecordingState.ENDED:
             recordings.end(tx, recording.id, RecordingState.ORPHANED, "its process was gone")
 
 

@@ -19,7 +19,9 @@ from typing import Final
 import structlog
 
 from inspector.aws.bucket import Bucket
+from inspector.aws.remote import may_pass
 from inspector.errors import (
+    BucketUnavailable,
     DatabaseUnavailable,
     InspectorError,
     Interrupted,
@@ -137,9 +139,10 @@ class Recorder:
     def run(self) -> list[int]:
         """Record until told to stop, or the source or the plan ends. Returns the recordings that were made.
 
-        Raises ToolMissing, NoPicture, DatabaseUnavailable (at the beginning), or
-        InspectorError if pieces could not be uploaded: they stay in the spool.
+        Raises ToolMissing, NoPicture; at the beginning BucketUnavailable (there is none) and
+        DatabaseUnavailable; and InspectorError if pieces could not be uploaded: they stay in the spool.
         """
+        self._check_bucket()
         self._began = self._clock()
         self._spool = self._settings.scratch / f"recording-{self._process.pid}-{self._process.started}"
         self._reel = self._begin(Tape())
@@ -155,10 +158,19 @@ class Recorder:
         finally:
             ending.set()
             for loop in self._loops:
-                loop.join(_BEAT_S)
-        with suppress(OSError):  # not empty, or gone
-            self._spool.rmdir()
+                loop.join(0.0 if self._hurried() else _BEAT_S)
+            with suppress(OSError):  # not empty, or gone
+                self._spool.rmdir()
         return self._made
+
+    def _check_bucket(self) -> None:
+        """Raises BucketUnavailable if waiting does not help: there is no such bucket, or it is not for us."""
+        try:
+            self._bucket.check()
+        except BucketUnavailable as exc:
+            if not may_pass(exc):
+                raise
+            log.warning("bucket_unavailable", error=str(exc))
 
     def _record_and_tell(self) -> None:
         try:
@@ -277,6 +289,7 @@ class Recorder:
             self._trouble = f"{reason}: it ended the connection"
             found = look_at(self._plan.url)
             final = found is not None and found.ended
+            log.info("source_ended", recording=self._reel.id, for_good=final)
         except ToolMissing:
             raise
         except Interrupted:
