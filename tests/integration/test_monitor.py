@@ -152,7 +152,10 @@ def test_a_worker_that_hangs_is_restarted_by_its_supervisor(places: Places, db: 
         os.kill(hung.pid, signal.SIGSTOP)
         silent = "UPDATE workers SET heartbeat_at = now() - interval '130 s' WHERE id = :id"
         # No process has so high a number.
-        gone = "INSERT INTO workers (id, host, pid, doing, breaker_open) VALUES ('gone', :host, 4194304, '', false)"
+        gone = (
+            "INSERT INTO workers (id, host, pid, doing, breaker_open)"
+            " VALUES ('gone', :host, 4194304, '', false)"
+        )
         run(db, gone, host=hung.host)
         for worker_id in (hung.worker_id, "gone"):
             run(db, silent, id=worker_id)
