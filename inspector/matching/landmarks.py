@@ -77,18 +77,22 @@ CUT_FORMS: Final = 8
 
 
 class Nearly(NamedTuple):
-    """How many are also asked for with bits turned over, and how many bits at most in a short query."""
+    """How many are also asked for with bits turned over, and how many bits at most, in a short query; and
+    whether a longer one asks for any.
+    """
 
     least: int
     bits: int
+    at_length: bool = True
 
 
 #: The foremost of a query are also asked for with bits turned over: at least so many, with up to so many
 #: bits in a query that is short, because it is all there is to go by; in a longer one so many a second, with
-#: one bit.
+#: one bit. Fine frames, five a second of which are asked for as they are, only in a short one: in five minutes
+#: they were a fifth of all tokens, and no copy was found by them alone.
 NEARLY: Final = {
     Kind.COARSE_FRAME: Nearly(16, bits=2),
-    Kind.FINE_FRAME: Nearly(40, bits=1),
+    Kind.FINE_FRAME: Nearly(40, bits=1, at_length=False),
     Kind.COARSE_MOTION: Nearly(16, bits=2),
     Kind.SOUND: Nearly(16, bits=2),
 }
@@ -166,7 +170,10 @@ def _without_repeats(tokens: Tokens) -> Tokens:
 
 def _nearly(f: Fingerprint, kind: Kind) -> int:
     """How many of the foremost to ask for with bits turned over."""
-    return max(NEARLY[kind].least, int(NEARLY_PER_S * f.duration_s))
+    nearly = NEARLY[kind]
+    if f.duration_s > SHORT_S and not nearly.at_length:
+        return 0
+    return max(nearly.least, int(NEARLY_PER_S * f.duration_s))
 
 
 def _bits(f: Fingerprint, kind: Kind) -> int:

@@ -51,6 +51,16 @@ def test_a_token_is_found_only_where_its_checked_bits_are_alike(database: Databa
     assert ask(database, (7, 0, 2**32 - 1)) == [(7, 0, 2, 2)]
 
 
+def test_what_stands_at_several_places_of_the_query_meets_them_all_by_their_own_bits(
+    database: Database,
+) -> None:
+    far = 2**32 - 1
+    store(database, 2, (7, 1000, 0), (7, 2000, far), (8, 3000, 0))
+    asked = [(8, 400, 0), (7, 100, 0), (7, 200, far), (7, 300, 0)]
+    alike = [(7, 100, 2, 1000), (7, 200, 2, 2000), (7, 300, 2, 1000), (8, 400, 2, 3000)]
+    assert ask(database, *asked) == alike
+
+
 def test_one_content_is_asked_about_the_others_only(database: Database) -> None:
     store(database, ME, (7, 0, 0))
     store(database, 2, (7, 0, 0))

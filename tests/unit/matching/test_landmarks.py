@@ -252,6 +252,15 @@ def test_a_short_query_asks_in_more_depth_than_a_long_one() -> None:
     assert a_second(cut_out(FILMS[7], 0, 30)) > 3 * a_second(make_film(7, 300.0))
 
 
+def test_only_a_short_query_asks_for_fine_frames_with_a_bit_turned_over() -> None:
+    def frames(film: Fingerprint) -> float:
+        return len(fine(query_landmarks(film)).tokens) / len(film.frame_hashes)
+
+    film = without_cuts(mute(make_film(7, 61.0)), 1, share=1.0)
+    assert frames(cut_out(film, 0, 60)) > 2
+    assert frames(film) <= 1
+
+
 def test_a_picture_that_stands_still_is_asked_for_once_a_second() -> None:
     asked = query_landmarks(make_still(1, 60.0, picture=0x0F0F0F0F0F0F0F0E))
     _, counts = np.unique(asked.tokens, return_counts=True)
