@@ -69,6 +69,9 @@ HANDFUL: Final = 16
 #: Of a query no more frames are asked for in coarse tokens than these, evenly: it would read too many rows.
 COARSE_PER_S: Final = 2.0
 COARSE_HANDFUL: Final = 100
+#: Of a query that is not short fine motion is asked for at so many foremost frames a second, four times as many
+#: as the index keeps, and beside them: what lies elsewhere found no copy.
+FINE_MOTION_PER_S: Final = 1.0
 #: Of a token that stays the same from frame to frame every so manieth is asked for: once a second, where
 #: every frame is shown.
 EVERY: Final = 5
@@ -155,6 +158,9 @@ def _asked_frames(f: Fingerprint) -> Iterator[Tokens]:
 def _shown(f: Fingerprint, kind: Kind) -> NDArray[np.intp]:
     """Indices of the frames to ask for as they are."""
     count = most = len(f.frame_times_s)
+    if kind is Kind.FINE_MOTION and f.duration_s > SHORT_S:
+        foremost = _telling_frames(f, int(FINE_MOTION_PER_S * f.duration_s))
+        return np.intersect1d(foremost[:, None] + (-1, 0, 1), np.arange(count))
     if kind in (Kind.COARSE_FRAME, Kind.COARSE_MOTION):
         most = min(count, int(COARSE_PER_S * f.duration_s) + COARSE_HANDFUL)
     return np.linspace(0, count - 1, most).astype(np.intp)

@@ -53,10 +53,13 @@ LOOK_UP: Final = text(
 
 # The planner guesses the size of an unnested array, and must not turn the look-up into a scan of the table,
 # nor compile it first.
-_PROBE_ONLY: Final = [
-    text(f"SET LOCAL {option} = off")
-    for option in ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
-]
+_PROBE_ONLY: Final = text(
+    "SELECT "
+    + ", ".join(
+        f"set_config('{option}', 'off', true)"
+        for option in ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
+    )
+)
 
 
 def replace(tx: Session, library: Library, content_id: int, landmarks: Landmarks) -> None:
@@ -115,8 +118,7 @@ def look_up_parameters(
 
 def probe_only(tx: Session) -> None:
     """Let the rest of this transaction use indexes only."""
-    for statement in _PROBE_ONLY:
-        tx.execute(statement)
+    tx.execute(_PROBE_ONLY)
 
 
 def _tokens(library: Library, landmarks: Landmarks) -> dict[str, object]:

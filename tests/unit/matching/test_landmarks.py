@@ -252,13 +252,19 @@ def test_a_short_query_asks_in_more_depth_than_a_long_one() -> None:
     assert a_second(cut_out(FILMS[7], 0, 30)) > 3 * a_second(make_film(7, 300.0))
 
 
-def test_only_a_short_query_asks_for_fine_frames_with_a_bit_turned_over() -> None:
-    def frames(film: Fingerprint) -> float:
-        return len(fine(query_landmarks(film)).tokens) / len(film.frame_hashes)
+@pytest.mark.parametrize(("kind", "short", "long"), [(Kind.FINE_FRAME, 2.0, 1.0), (Kind.FINE_MOTION, 0.9, 0.7)])
+def test_a_long_query_leaves_out_what_finds_no_copy(kind: Kind, short: float, long: float) -> None:
+    """Fine frames with a bit turned over, and fine motion where little is new."""
 
-    film = without_cuts(mute(make_film(7, 61.0)), 1, share=1.0)
-    assert frames(cut_out(film, 0, 60)) > 2
-    assert frames(film) <= 1
+    def a_frame(film: Fingerprint) -> float:
+        tokens = query_landmarks(film).tokens
+        return float((tokens >> KIND_SHIFT == kind).sum() / len(film.frame_hashes))
+
+    film = make_film(7, 61.0)
+    moving = np.random.default_rng(0).integers(2**63, size=len(film.frame_hashes), dtype=np.uint64)
+    film = replace(film, motion_hashes=moving)
+    assert a_frame(cut_out(film, 0, 60)) > short
+    assert a_frame(film) <= long
 
 
 def test_a_picture_that_stands_still_is_asked_for_once_a_second() -> None:
