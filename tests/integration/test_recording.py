@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inspector.errors import DatabaseUnavailable
 from inspector.model import RecordedSegment, Recording, RecordingGap, RecordingState
 from inspector.store import Database, recordings
 from inspector.worker.recording import recorder as recorder_module
@@ -149,18 +151,30 @@ def studio(ministack: Endpoint, database: Database, tmp_path: Path) -> Iterator[
 
 
 def test_a_playlist_is_recorded_without_a_frame_lost_however_often_ffmpeg_is_killed(
-    studio: Studio, film: Path
+    studio: Studio, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The station shows its film once: the recordings are the film, picture by picture, sound by sound.
 
-    Meanwhile recordings become too long, and another begins; and the film changes its size and sound.
+    Meanwhile recordings become too long, and others begin, for the first of which the database is away at
+    first; and the film changes its size and sound.
     """
+    begin, begun_at = recordings.begin, list[float]()
+
+    def begin_late(*arguments: Any) -> int:
+        begun_at.append(time.monotonic())
+        if len(begun_at) == 2:
+            raise DatabaseUnavailable("it is away")
+        return begin(*arguments)
+
+    monkeypatch.setattr(recordings, "begin", begin_late)
+    monkeypatch.setattr(recorder_module, "_AGAIN_S", 0.1)
     with on_hls(studio.folder / "hls", film, pace=PACE, times=1) as url:
         made = studio.record(url, until=lambda p: False, every_s=KILL_EVERY_S, longest_s=LONGEST_S)
     assert studio.kills >= LENGTH_S / PACE / KILL_EVERY_S / 2
     assert sum(each.restarts for each in made) == studio.kills
     assert [(each.state, each.gaps) for each in made] == [(RecordingState.ENDED, 0)] * 3
-    assert [each.duration_s for each in made[:2]] == pytest.approx([LONGEST_S] * 2, abs=1.1)
+    assert [each.duration_s for each in made[:2]] == pytest.approx([LONGEST_S] * 2, abs=2.1)
+    assert len(begun_at) == 4
     assert len(studio.segments) >= LENGTH_S / SEGMENT_S / 2
     assert all(segment.uploaded_at for segment in studio.segments)
     begun = [sum(each.duration_s for each in made[:n]) for n in range(3)]

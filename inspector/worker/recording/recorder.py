@@ -62,6 +62,7 @@ FIRST_PAUSE_S: Final = 0.5  # before a source that gave nothing is asked again; 
 LONGEST_PAUSE_S: Final = 30.0
 DISK_FULL: Final = "disk_full"
 _BEAT_S: Final = 5.0
+_CHECK_S: Final = 3600.0
 _DRAIN_S: Final = 60.0
 _AGAIN_S: Final = 10.0  # between attempts to begin the next recording while the database is away
 
@@ -133,16 +134,16 @@ class Recorder:
         self._restarts = 0
         self._trouble: str | None = None
         self._made: list[int] = []
+        self._refusal: BucketUnavailable | None = None
         self._roll_over_at = 0.0
         self._enough_s = ANALYSE_S
 
     def run(self) -> list[int]:
         """Record until told to stop, or the source or the plan ends. Returns the recordings that were made.
 
-        Raises ToolMissing, NoPicture; at the beginning BucketUnavailable (there is none) and
-        DatabaseUnavailable; and InspectorError if pieces could not be uploaded: they stay in the spool.
+        Raises ToolMissing, NoPicture, BucketUnavailable (it does not exist), DatabaseUnavailable (at the
+        beginning), and InspectorError if pieces could not be uploaded: they stay in the spool.
         """
-        self._check_bucket()
         self._began = self._clock()
         self._spool = self._settings.scratch / f"recording-{self._process.pid}-{self._process.started}"
         self._reel = self._begin(Tape())
@@ -150,6 +151,7 @@ class Recorder:
         self._loops = [
             Loop("uploads", self._uploads.run_once, ending),
             Loop("recorder_heartbeat", self._beat, ending),
+            Loop("bucket_check", self._check_bucket, ending),
         ]
         for loop in self._loops:
             loop.start()
@@ -163,14 +165,15 @@ class Recorder:
                 self._spool.rmdir()
         return self._made
 
-    def _check_bucket(self) -> None:
-        """Raises BucketUnavailable if waiting does not help: there is no such bucket, or it is not for us."""
+    def _check_bucket(self) -> float:
+        """Whether there is such a bucket, and it is for us. Nothing waits for the answer."""
         try:
             self._bucket.check()
         except BucketUnavailable as exc:
-            if not may_pass(exc):
+            if may_pass(exc):
                 raise
-            log.warning("bucket_unavailable", error=str(exc))
+            self._refusal = exc
+        return _CHECK_S
 
     def _record_and_tell(self) -> None:
         try:
@@ -321,15 +324,18 @@ class Recorder:
 
     def _full(self) -> bool:
         reel, plan = self._reel, self._plan
-        return reel.tape.end_s >= plan.longest_s or reel.size_bytes >= plan.largest_bytes
+        enough = reel.tape.end_s >= plan.longest_s or reel.size_bytes >= plan.largest_bytes
+        return enough and reel.tape.settled
 
     # ------------------------------------------------------------ several times a second
 
     def _tick(self) -> bool:
-        """Whether ffmpeg must end. Raises InspectorError if a thread of ours has died."""
+        """Whether ffmpeg must end. Raises InspectorError if a thread of ours has died, or S3 refuses us."""
         for loop in self._loops:
             if not loop.alive:
                 raise InspectorError(f"the recorder's part {loop.name!r} has died: see the log")
+        if self._refusal is not None:
+            raise self._refusal
         self._reel.tick()
         self._on_progress(self.progress())
         return self._done()

@@ -66,12 +66,20 @@ class Tape:
         self._reason = ""
 
     def successor(self) -> Tape:
-        """A tape whose second 0 is where this one ends: what was delivered is known to it, too."""
+        """A tape whose second 0 is where this one ends: what was delivered is known to it, too.
+
+        Only of one that is settled.
+        """
         tape = Tape()
         if self._shift is not None:
             tape._shift, tape._end = LEAD_TICKS - self._end, self._end
         tape._arrived, tape._parameters, tape._seen = self._arrived, self._parameters, self._seen.copy()
         return tape
+
+    @property
+    def settled(self) -> bool:
+        """Whether what comes next is new: another tape may take it."""
+        return not self._repeating and self._held is None
 
     @property
     def empty(self) -> bool:

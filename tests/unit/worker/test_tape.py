@@ -184,9 +184,11 @@ def test_the_next_tape_begins_where_this_one_ends_and_knows_what_was_delivered(m
         made.add(group(2 * n, clock_s=90.0), now=2.0 * n)
     following = Recorded(made.tape.successor(), [])
     following.cut(None, now=8.0)
+    assert (made.tape.settled, following.tape.settled) == (True, False)
     for n in (2, 3, 4):  # a playlist is entered at its oldest segment
         following.add(group(2 * n, clock_s=90.0), now=9.0)
     assert (following.laid, following.gaps) == ([(0.0, 2.0)], [])
+    assert following.tape.settled
     late = Recorded(made.tape.successor(), [])
     late.add(group(11, clock_s=90.0), now=11.0)
     assert (late.laid, late.gaps) == ([(3.0, 5.0)], [(0.0, 3.0, "source_jumped")])
