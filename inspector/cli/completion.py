@@ -16,7 +16,7 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     \b
       bash  echo 'eval "$(inspector completion bash)"' >> ~/.bashrc
-      zsh   echo 'eval "$(inspector completion zsh)"' >> ~/.zshrc
+      zsh   echo 'eval "$(inspector completion zsh)"' >> ~/.zshrc    (behind `compinit`)
       fish  inspector completion fish > ~/.config/fish/completions/inspector.fish
     """
     complete = get_completion_class(shell)

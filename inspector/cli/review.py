@@ -58,8 +58,8 @@ def review() -> None:
 @review.command("list")
 @click.option(
     "--verdict",
-    type=click.Choice([Verdict.DUPLICATE, Verdict.CONTAINED, Verdict.PARTIAL]),
-    default=Verdict.DUPLICATE,
+    type=click.Choice(["duplicate", "contained", "partial"]),
+    default="duplicate",
     show_default=True,
     help="Groups of duplicates, or pairs of which one contains, or shares, a part of the other.",
 )

@@ -76,7 +76,7 @@ class Found:
 @click.option("--common", is_flag=True, help="List also who shares only what many unrelated videos share.")
 @click.option(
     "--preset",
-    type=click.Choice(list(Preset)),
+    type=click.Choice([each.value for each in Preset]),  # of an enum, click takes the names
     help="How much is decoded of a file that is not known yet.  [default: from the settings]",
 )
 @click.option("--output", type=click.File("w", lazy=True), help="Write there instead of to standard output.")
@@ -88,7 +88,7 @@ def scan(
     form: str,
     min_score: float | None,
     common: bool,
-    preset: Preset | None,
+    preset: str | None,
     output: TextIO | None,
 ) -> None:
     """Find duplicates among local video files and folders. Nothing is uploaded, moved or deleted.
@@ -104,7 +104,7 @@ def scan(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the database is left in order
     check_ffmpeg()
     sandbox_status(settings)
-    settings = settings.model_copy(update={"preset": preset}) if preset else settings
+    settings = settings.model_copy(update={"preset": Preset(preset)}) if preset else settings
     queries = find_files(paths)
     references = find_files(against)
     least = settings.min_score if min_score is None else min_score

@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from inspector.cli import main
+from inspector.cli.help import all_commands
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -36,6 +38,16 @@ def test_commands_and_options_are_completed() -> None:
     assert complete("inspector review dec") == ["decide", "decisions"]
     assert "--watch" in complete("inspector status --w")
     assert "--config" in complete("inspector --c")
+    assert complete("inspector scan --format ") == ["table", "json", "csv"]
+
+
+def test_what_can_be_chosen_is_written_as_the_documents_write_it() -> None:
+    """In small letters: of an enum, click would take the names."""
+    for context in all_commands(click.Context(main, None, "inspector")):
+        for parameter in context.command.params:
+            if isinstance(parameter.type, click.Choice):
+                chosen = [parameter.type.normalize_choice(each, context) for each in parameter.type.choices]
+                assert chosen == [each.lower() for each in chosen], (context.command_path, parameter.name)
 
 
 def test_completing_the_name_of_a_command_imports_none_of_them() -> None:
