@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import boto3
+import click
 from botocore.config import Config
 
 from inspector.settings import Settings
@@ -33,6 +35,7 @@ from tests.services import ROOT, free_port, settings_for_test, wait_until
 LEASE_S: Final = 5.0
 WORKERS: Final = 3
 PATIENCE_S: Final = 60.0
+LONG_S: Final = 20.0  # for the inspector to be gone: twice its grace
 SCRATCH_BYTES: Final = 48 * 2**20
 _SHORT: Final = {
     "INSPECTOR_LEASE_S": str(LEASE_S),
@@ -164,15 +167,23 @@ class House:
         """End `inspector up` by a signal, and wait until all that it started is gone too."""
         if self._up is None:
             return
+        asked_at = time.monotonic()
         with suppress(ProcessLookupError):
             self._up.send_signal(signum)
         self._up.wait(PATIENCE_S)
         self._up = None
         wait_until(lambda: not self.left_behind(), timeout_s=PATIENCE_S)
+        if (took_s := time.monotonic() - asked_at) > LONG_S:
+            click.echo(f"after {signum.name} it took {took_s:.0f} s until nothing was left", err=True)
 
     def left_behind(self) -> list[str]:
-        """Processes of the inspector, and what they started."""
-        return [c for c in self.machine.processes().values() if "-m inspector" in c or "ff" in c.split()[0]]
+        """Processes of the inspector, and what they started; but not commands that somebody gave beside it.
+
+        A `bootstrap` may wait for a silent connection for longer than anybody waits for the inspector.
+        """
+        given = {command.pid for command in self._commands}
+        others = [c for pid, c in self.machine.processes().items() if pid not in given]
+        return [c for c in others if "-m inspector" in c or "ff" in c.split()[0]]
 
     def workers(self) -> list[int]:
         return self.machine.find("-m inspector work")

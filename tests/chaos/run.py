@@ -261,6 +261,7 @@ class _War:
 
 def _ask_to_leave(house: House) -> list[str]:
     """Stop the inspector. Returns what is left of it: processes, connections, files."""
+    house.end_commands()
     house.stop_inspector()
     left = [str(path) for path in left_over(house)] + house.left_behind()
     if count := connections(house):
