@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from inspector.api.pages.behind import Behind, page
 from inspector.aws.queue import QueueDepths
+from inspector.build import this_build
 from inspector.configuration import HIDDEN, settings_document
 from inspector.errors import QueueUnavailable
 from inspector.model import State
@@ -39,6 +40,7 @@ class SystemView:
             troubles=self._behind.source.troubles(_TROUBLES),
             failed=overview.jobs.get(State.FAILED, 0),
             settings=said_settings(self._behind.settings),
+            build=this_build(),
         )
 
     def redrive(self) -> AnyResponse:

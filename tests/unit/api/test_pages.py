@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from inspector.api.pages.system import said_settings
+from inspector.build import this_build
 from inspector.configuration import settings_document
 from inspector.model import (
     DuplicateStatus,
@@ -218,6 +219,7 @@ def test_the_system_shows_workers_troubles_and_settings(
     assert "silent for 15 min" in text
     assert "cannot reach the queue" in text
     assert "The video is too long." in text
+    assert f"version {this_build()}" in text
     for name in type(web_settings).model_fields:
         assert f"INSPECTOR_{name.upper()}" in text
 

@@ -252,7 +252,9 @@ def test_a_short_query_asks_in_more_depth_than_a_long_one() -> None:
     assert a_second(cut_out(FILMS[7], 0, 30)) > 3 * a_second(make_film(7, 300.0))
 
 
-@pytest.mark.parametrize(("kind", "short", "long"), [(Kind.FINE_FRAME, 2.0, 1.0), (Kind.FINE_MOTION, 0.9, 0.7)])
+@pytest.mark.parametrize(
+    ("kind", "short", "long"), [(Kind.FINE_FRAME, 2.0, 1.0), (Kind.FINE_MOTION, 0.9, 0.7)]
+)
 def test_a_long_query_leaves_out_what_finds_no_copy(kind: Kind, short: float, long: float) -> None:
     """Fine frames with a bit turned over, and fine motion where little is new."""
 
