@@ -115,22 +115,21 @@ def pieces_of(house: Machine, channel: str) -> dict[str, Any]:
 def test_a_dead_source_is_told_and_given_up_when_asked_for(house: Machine) -> None:
     began = time.monotonic()
     source = "http://me:hunter2@127.0.0.1:9/live.m3u8?token=hunter2"
-    done = house.run("record", source, "--channel", "dead", "--give-up", "2", code=1)
-    assert time.monotonic() - began > 2
+    done = house.run("record", source, "--channel", "dead", "--give-up", "1", code=1)
+    assert time.monotonic() - began > 1
     assert "source_failed" in done.stderr
     assert done.stderr.endswith("delivered nothing\n")
     assert "hunter2" not in done.stderr + done.stdout
     number = done.stdout.split()[1]
     found = shown(house, number)
     assert (found["state"], found["segments"]) == ("ended", [])
-    assert "the source was dead for 2 s" in found["note"]
+    assert "the source was dead for 1 s" in found["note"]
     assert "hunter2" not in json.dumps(found)
 
 
 def test_what_cannot_be_recorded_is_told_in_one_line(house: Machine, tmp_path: Path) -> None:
     film = f"file://{tmp_path}/film.ts"
     assert "begin with one of http://" in house.refuses("record", film, "--channel", "x")
-    assert "names no host" in house.refuses("record", "http:///live.m3u8", "--channel", "x")
     house.run("record", "udp://127.0.0.1:1", "--channel", "../x", code=2)
     nowhere = house.run(
         "record", "udp://127.0.0.1:1", "--channel", "x", env={"INSPECTOR_BUCKET": "nope"}, code=1

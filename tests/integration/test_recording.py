@@ -29,7 +29,7 @@ RATE = 25
 #: `make soak` asks for ten minutes in real time, with a kill every 20 s.
 LENGTH_S = int(os.environ.get("RECORDING_S", "24"))
 LONG = LENGTH_S > 60
-PACE, KILL_EVERY_S, SEGMENT_S = (1, 20.0, 30.0) if LONG else (4, 1.5, 2.0)
+PACE, KILL_EVERY_S, SEGMENT_S = (1, 20.0, 30.0) if LONG else (6, 1.5, 2.0)
 #: A recording may become so long; then the next one begins.
 LONGEST_S = LENGTH_S * 0.4
 
