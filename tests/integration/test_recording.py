@@ -167,7 +167,7 @@ def test_a_playlist_is_recorded_without_a_frame_lost_however_often_ffmpeg_is_kil
         return begin(*arguments)
 
     monkeypatch.setattr(recordings, "begin", begin_late)
-    monkeypatch.setattr(recorder_module, "_AGAIN_S", 0.1)
+    monkeypatch.setattr(recorder_module, "_AGAIN_S", 0.0)
     with on_hls(studio.folder / "hls", film, pace=PACE, times=1) as url:
         made = studio.record(url, until=lambda p: False, every_s=KILL_EVERY_S, longest_s=LONGEST_S)
     assert studio.kills >= LENGTH_S / PACE / KILL_EVERY_S / 2
