@@ -69,8 +69,8 @@ HANDFUL: Final = 16
 #: Of a query no more frames are asked for in coarse tokens than these, evenly: it would read too many rows.
 COARSE_PER_S: Final = 2.0
 COARSE_HANDFUL: Final = 100
-#: Of a query that is not short fine motion is asked for at so many foremost frames a second, four times as many
-#: as the index keeps, and beside them: what lies elsewhere found no copy.
+#: Of a query that is not short fine motion is asked for at so many foremost frames a second, four times as
+#: many as the index keeps, and beside them: what lies elsewhere found no copy.
 FINE_MOTION_PER_S: Final = 1.0
 #: Of a token that stays the same from frame to frame every so manieth is asked for: once a second, where
 #: every frame is shown.
@@ -91,8 +91,8 @@ class Nearly(NamedTuple):
 
 #: The foremost of a query are also asked for with bits turned over: at least so many, with up to so many
 #: bits in a query that is short, because it is all there is to go by; in a longer one so many a second, with
-#: one bit. Fine frames, five a second of which are asked for as they are, only in a short one: in five minutes
-#: they were a fifth of all tokens, and no copy was found by them alone.
+#: one bit. Fine frames, five a second of which are asked for as they are, only in a short one: in five
+#: minutes they were a fifth of all tokens, and no copy was found by them alone.
 NEARLY: Final = {
     Kind.COARSE_FRAME: Nearly(16, bits=2),
     Kind.FINE_FRAME: Nearly(40, bits=1, at_length=False),
