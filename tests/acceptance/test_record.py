@@ -54,7 +54,7 @@ def test_what_is_on_air_is_told_at_its_time_across_the_joins_whoever_kills_ffmpe
     house.run("put", spot, "--prefix", "spots/", "--wait")
     arguments = ("--channel", "one", "--segment", "7", "--concat")
     with (
-        on_hls(tmp_path, programme, pace=3, times=1) as url,
+        on_hls(tmp_path, programme, pace=5, times=1) as url,
         house.running("record", url, *arguments) as recording,
     ):
         wait_until(lambda: kill(children(recording.process.pid, "ffmpeg")), recording.process)
@@ -86,7 +86,7 @@ def test_a_recorder_that_is_killed_leaves_no_process_and_is_cleaned_up_behind(
     house: Machine, programme: Path, tmp_path: Path
 ) -> None:
     with (
-        on_hls(tmp_path, programme, pace=3) as url,
+        on_hls(tmp_path, programme, pace=5) as url,
         house.running("record", url, "--channel", "two", "--segment", "5") as recording,
     ):
         running = wait_until(lambda: pieces_of(house, "two"), recording.process)
