@@ -39,6 +39,8 @@ from inspector.worker.loop import waiting_out_outages
 log = structlog.get_logger(__name__)
 
 _OUTAGE_PAUSE_S: Final = 5.0  # before a job is tried again that failed for no fault of its own
+_UNFIT_PAUSE_S: Final = 1.0  # before the next job: else all that wait would be claimed and put off in turns
+_PUT_OFF: Final = "put_off"
 
 
 class Attempts:
@@ -69,7 +71,10 @@ class Attempts:
         self._patiently = waiting_out_outages("attempt", stop)
 
     def run_once(self) -> float:
-        """Inspect one video, or wait until there may be one. Raises DatabaseUnavailable."""
+        """Inspect one video, or wait until there may be one. Returns the seconds to wait before the next.
+
+        Raises DatabaseUnavailable.
+        """
         self._wake.clear()
         lease = self.claim()
         if lease is None:
@@ -84,7 +89,7 @@ class Attempts:
             outcome = self.attempt(lease)
         JOBS_FINISHED.labels(outcome).inc()
         log.info("attempt_ended", key=lease.key, attempt=lease.attempt, outcome=outcome)
-        return 0.0
+        return _UNFIT_PAUSE_S if outcome == _PUT_OFF else 0.0
 
     def claim(self) -> Lease | None:
         """The next job, if there is one."""
@@ -151,7 +156,7 @@ class Attempts:
             return self._retry(lease, exc)
         log.warning("inspection_put_off", key=lease.key, error=str(exc))
         self._settle(lambda tx: jobs.release(tx, lease, pause_s=_OUTAGE_PAUSE_S, error=told(exc)))
-        return "put_off"
+        return _PUT_OFF
 
     def _bucket_answers(self) -> bool:
         try:
