@@ -126,5 +126,9 @@ def test_a_page_that_gets_no_stream_asks_by_itself(server: Server, page: Page) -
     page.clock.install()
     page.goto(f"http://127.0.0.1:{server.port}/")
     server.deed("queued", "polled.mp4")
-    page.clock.fast_forward(20_000)
-    expect(page.get_by_role("link", name="polled.mp4")).to_be_visible()
+
+    def shown_in_time() -> bool:  # the page may not know yet that it gets no stream
+        page.clock.fast_forward(20_000)
+        return page.get_by_role("link", name="polled.mp4").is_visible()
+
+    wait_until(shown_in_time)
